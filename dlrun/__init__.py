@@ -1,0 +1,12 @@
+"""dlrun runs deep-learning experiments from YAML. The decorators here register your own components."""
+
+from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS
+
+__version__ = "0.1.0"
+
+dataset = DATASETS.register
+transform = TRANSFORMS.register
+model = MODELS.register
+routine = ROUTINES.register
+
+__all__ = ["dataset", "model", "routine", "transform"]

@@ -1,0 +1,147 @@
+"""Every key of a config, and the only list of them. `dlrun schema` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from dlrun.errors import Key, Place
+
+FORMAT = 1
+
+
+class Section(BaseModel):
+    """A mapping with a fixed set of keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Component(BaseModel):
+    """A `name` and the parameters of the builder or Keras class behind it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description="Which one.")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is passed to the builder by keyword."""
+        return dict(self.model_extra or {})
+
+
+class Data(Component):
+    """The dataset and its options."""
+
+    name: str = Field(description="A dataset: `dlrun list datasets` shows them.")
+    dir: Path | None = Field(None, description="Folder that is searched first for data files (`--data-dir`).")
+    sample: bool = Field(False, description="Use small generated stand-in data instead of the files (`--sample`).")
+
+
+class Fold(Section):
+    """One fold of a k-fold cross-validation over the rows that are not test rows."""
+
+    index: int = Field(description="Which fold is the validation part, counted from 0.", ge=0)
+    n_splits: int = Field(4, description="Number of folds.", ge=2)
+    repeat: int = Field(0, description="Which repetition (reshuffled each time), counted from 0.", ge=0)
+
+
+class Split(Section):
+    """How rows become training, validation and test part."""
+
+    kind: Literal["auto", "head", "shuffled", "stratified", "grouped", "time", "given"] = Field(
+        "auto",
+        description="head: first rows validate, no shuffling; shuffled; stratified: equal class shares; grouped: rows of "
+        "a group stay together; time: later rows validate, still later ones test; given: the dataset's own parts. "
+        "auto: given if the dataset has a validation part, else stratified for classes, shuffled for numbers.",
+    )
+    validation: int | float | Literal["test"] = Field(
+        0.2,
+        description="Share (0 to 1) or number (an integer) of the rows that are not test rows; 0 for none; 'test' to "
+        "validate on the test part, as some printed examples do.",
+    )
+    test: int | float | None = Field(
+        None,
+        description="Share or number of all rows. Empty: the dataset's own test part if it has one, else a share of 0.2.",
+    )
+    group: str | None = Field(None, description="Column whose equal values stay together (kind: grouped).")
+    time: str | None = Field(None, description="Column that orders the rows (kind: time). Empty: row order.")
+    seed: int | None = Field(None, description="Empty: derived from the top seed.", ge=0, lt=2**31)
+    fold: Fold | None = Field(None, description="Set in the children of `dlrun kfold`.")
+
+
+class Training(Section):
+    """How long and in what portions."""
+
+    epochs: int = Field(10, description="Passes over the training part.", ge=1)
+    batch_size: int = Field(32, description="Samples per step (Keras' default).", ge=1)
+    shuffle: bool = Field(True, description="New sample order in each epoch, a function of (seed, epoch).")
+    class_weight: Literal["balanced"] | dict[str | int, float] | None = Field(
+        None, description="Weight of each label in the loss, or 'balanced': n / (classes * count)."
+    )
+    tensorboard: bool = Field(True, description="Write scalars for TensorBoard into the run.")
+    checkpoint_every_seconds: float = Field(
+        10.0, description="Least time between two checkpoints from which the run can be resumed.", ge=0
+    )
+
+
+class Monitor(Section):
+    """The one definition of best: early stopping, best checkpoint, rankings."""
+
+    metric: str | None = Field(None, description="Empty: val_loss, or loss without a validation part.")
+    mode: Literal["auto", "min", "max"] = Field("auto", description="auto: max for accuracies and the like, else min.")
+
+
+class Runtime(Section):
+    """Where and how exactly the run computes."""
+
+    backend: Literal["tensorflow"] = Field("tensorflow", description="Keras backend.")
+    device: str = Field("auto", description="auto, cpu, gpu, or gpu:N.", pattern=r"^(auto|cpu|gpu(:\d+)?)$")
+    threads: int | None = Field(None, description="Threads for the arithmetic. Empty: all cores.", ge=1)
+    precision: Literal["float32", "float64", "bfloat16", "float16", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32", description="Keras dtype policy."
+    )
+    deterministic: bool = Field(False, description="Only operations that give the same bits each time (slower on GPU).")
+    jit_compile: bool | Literal["auto"] = Field("auto", description="XLA; auto is Keras' choice.")
+
+
+class Expect(Section):
+    """The result the source of this experiment states."""
+
+    metric: str = Field(description="A name as in metrics.json, such as val_accuracy.")
+    value: float = Field(description="The stated value.")
+    tolerance: float = Field(description="How far the result may be off, either way.", ge=0)
+    source: str = Field("", description="Where the value comes from, such as DLwP 3.4.4.")
+
+
+class Config(Section):
+    """An experiment."""
+
+    format: Literal[1] = Field(FORMAT, description="Version of the config format.")  # type: ignore[assignment]
+    name: str = Field("", description="Names the folder of the runs. Empty: the file's name.", pattern=r"^[\w.-]{0,64}$")
+    description: str = Field("", description="For readers.")
+    seed: int = Field(1, description="Root of the seed tree.", ge=0, lt=2**31)
+    plugins: list[Path] = Field(default_factory=list, description="Python files that register your own components.")
+    data: Data = Field(description="What is learned from.")
+    split: Split = Field(default_factory=Split, description="Training, validation and test part.")  # type: ignore[arg-type]
+    model: Component | None = Field(None, description="What learns: `dlrun list models` shows them.")
+    routine: Component = Field(Component(name="fit"), description="How the run spends its time.")
+    optimizer: Component = Field(Component(name="rmsprop"), description="A Keras optimizer and its arguments.")
+    loss: str | dict[str, Any] | None = Field(None, description="A Keras loss. Empty: by the task (DLwP table 4-1).")
+    metrics: list[str | dict[str, Any]] | None = Field(None, description="Keras metrics. Empty: by the task.")
+    training: Training = Field(default_factory=Training, description="Epochs, batches.")  # type: ignore[arg-type]
+    monitor: Monitor = Field(default_factory=Monitor, description="The definition of best.")  # type: ignore[arg-type]
+    callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
+    runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
+    expect: Expect | None = Field(None, description="The result stated by the source.")
+
+    _origins: dict[Key, Place] = PrivateAttr(default_factory=dict)
+
+    def place(self, key: Key) -> Place | None:
+        """Where the value at `key`, or the nearest section around it, was written; None for defaults."""
+        while key:
+            if key in self._origins:
+                return self._origins[key]
+            key = key[:-1]
+        return None

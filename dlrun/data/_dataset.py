@@ -1,0 +1,140 @@
+"""A dataset at rest, and the encoder that turns its rows into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dlrun.spec import DataSpec, InputSpec
+
+Arrays = dict[str, np.ndarray]
+
+
+class Encoder:
+    """Everything that stands between raw rows and the model's inputs, in three stages.
+
+    `read` brings the user's raw rows (files) into arrays, `apply` brings arrays to rest (after `fit` learned from the
+    training rows), `batch` makes a batch in the graph. All of it survives in the run as JSON: `get_state`,
+    `from_state`. The base class suits arrays that need nothing but a gather.
+    """
+
+    kind: ClassVar[str]
+
+    def inputs(self) -> dict[str, InputSpec]:
+        """The model's inputs by name; known after `fit`."""
+        raise NotImplementedError
+
+    def fit(self, raw: Arrays, rows: np.ndarray) -> None:
+        """Learn from the given rows (indices of the training part) of the raw arrays."""
+
+    def apply(self, raw: Arrays) -> Arrays:
+        """Raw arrays to arrays at rest, row by row: `(rows, ...)` each."""
+        return raw
+
+    def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
+        """Inputs of the model for the rows `indices` `(batch,)`, in `keras.ops`: a tensor `(batch, ...)`, or a dict
+        of tensors by input name when there are several inputs. `arrays` are tensors made from the arrays at rest.
+        """
+        raise NotImplementedError
+
+    def read(self, sources: Sequence[str | Path]) -> Arrays:
+        """The user's raw rows for `predict`. Raises DataError naming file, row and column."""
+        raise NotImplementedError
+
+    def describe(self, raw: Arrays, row: int) -> str:
+        """A short text for one raw row, shown beside predictions."""
+        return f"row {row + 1}"
+
+    def get_state(self) -> dict[str, Any]:
+        """All that `from_state` needs, as JSON values."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Encoder:
+        """The encoder as it was when its state was taken."""
+        raise NotImplementedError
+
+
+ENCODERS: dict[str, type[Encoder]] = {}
+
+
+def encoder(kind: str) -> Callable[[type[Encoder]], type[Encoder]]:
+    """Class decorator: encoders of this `kind` can be restored from a run."""
+
+    def keep(cls: type[Encoder]) -> type[Encoder]:
+        cls.kind = kind
+        ENCODERS[kind] = cls
+        return cls
+
+    return keep
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """A learned linear scale of regression targets: `scaled = (target - mean) / std`, one value per output."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def apply(self, targets: np.ndarray) -> np.ndarray:
+        """Targets in the model's units, float32, same shape."""
+        return ((targets - np.array(self.mean)) / np.array(self.std)).reshape(targets.shape).astype("float32")
+
+    def invert(self, values: np.ndarray) -> np.ndarray:
+        """Model outputs in the original units, same shape."""
+        return (values * np.array(self.std) + np.array(self.mean)).reshape(values.shape)
+
+
+@dataclass
+class Dataset:
+    """What a dataset builder returns: raw arrays (first axis: rows), targets, and how to go on from there.
+
+    `targets` and `spec.tasks` have the same names. `parts` holds row indices the data itself gives ("training",
+    "validation", "test"); rows in no part count as training. `groups` and `order` are per-row values for the split
+    kinds `grouped` and `time`, already resolved from the columns the split names. `files` are the files read (for the
+    fingerprint). `scale_targets` asks for a TargetScale fitted on the training part (regression).
+    """
+
+    name: str
+    raw: Arrays
+    targets: Arrays
+    encoder: Encoder
+    tasks: dict[str, Any]
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    columns: Arrays = field(default_factory=dict)  # raw columns by name, for split.group and split.time
+    files: list[Path] = field(default_factory=list)
+    scale_targets: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.targets.values())))
+
+
+@dataclass
+class Prepared:
+    """Data ready for training: arrays at rest, targets in the model's units, row indices per split.
+
+    `splits` has "training" always, "validation" and "test" when they have rows. `original_targets` are the targets
+    before `target_scale`; without one they are the same arrays.
+    """
+
+    dataset: str
+    arrays: Arrays
+    targets: Arrays
+    original_targets: Arrays
+    encoder: Encoder
+    spec: DataSpec
+    splits: dict[str, np.ndarray]
+    split_kind: str
+    target_scale: TargetScale | None
+    fingerprint: dict[str, Any]
+    notes: list[str]
+
+    def state(self) -> dict[str, Any]:
+        """What `predict` needs besides the model, as JSON values (`data._saved` reads it back)."""
+        raise NotImplementedError  # replaced in _prepare

@@ -1,0 +1,81 @@
+"""What a run reports while it goes on: `train(config, on_event=...)` calls back with these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The run directory is claimed."""
+
+    run_id: str
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class DataReady:
+    """The data is loaded and split; `rows` by split name."""
+
+    dataset: str
+    task: str
+    rows: dict[str, int]
+    inputs: dict[str, tuple[int | None, ...]]
+
+
+@dataclass(frozen=True)
+class ModelReady:
+    """The model is built and compiled."""
+
+    parameters: int
+    trainable_parameters: int
+    epochs: int
+    steps_per_epoch: int
+    monitor: str
+    mode: Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """Some steps of an epoch are done (paced by time, not every step is reported). Epochs and steps count from 1."""
+
+    epoch: int
+    step: int
+    logs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch with its validation is done; `best` says that the monitored value improved."""
+
+    epoch: int
+    logs: dict[str, float]
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the user should know."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The run is over: `completed`, `failed` or `interrupted`."""
+
+    status: str
+    seconds: float
+
+
+Event = RunStarted | DataReady | ModelReady | StepDone | EpochDone | Note | RunEnded
+OnEvent = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """The listener that does nothing."""
