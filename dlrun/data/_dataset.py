@@ -134,7 +134,3 @@ class Prepared:
     target_scale: TargetScale | None
     fingerprint: dict[str, Any]
     notes: list[str]
-
-    def state(self) -> dict[str, Any]:
-        """What `predict` needs besides the model, as JSON values (`data._saved` reads it back)."""
-        raise NotImplementedError  # replaced in _prepare

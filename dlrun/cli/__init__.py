@@ -1,0 +1,96 @@
+"""The command line: one file per verb, and `main`, where every error is printed once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dlrun import __version__
+from dlrun.errors import DlrunError
+
+app = typer.Typer(
+    name="dlrun",
+    help="Run deep-learning experiments from YAML files.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: dlrun train digits",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dlrun {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def _register_verbs() -> None:
+    from dlrun.cli import check, evaluate, predict, retrain, runs, schema, show, train
+    from dlrun.cli import list as list_verb
+
+    app.command("train", rich_help_panel="Run")(train.train)
+    app.command("evaluate", rich_help_panel="Run")(evaluate.evaluate)
+    app.command("predict", rich_help_panel="Run")(predict.predict)
+    app.command("retrain", rich_help_panel="Run")(retrain.retrain)
+    app.command("check", rich_help_panel="Before a run")(check.check)
+    app.command("show", rich_help_panel="Before a run")(show.show)
+    app.command("list", rich_help_panel="Before a run")(list_verb.list_components)
+    app.command("schema", rich_help_panel="Before a run")(schema.schema)
+    app.command("runs", rich_help_panel="After a run")(runs.runs)
+
+
+_register_verbs()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0 done, 1 the work failed, 2 the config or command is wrong,
+    75 stopped with a checkpoint, 130 interrupted without one.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        app(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=True)
+    except DlrunError as error:
+        if debug:
+            raise
+        print_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+def print_error(error: DlrunError, *, as_json: bool) -> None:
+    """The error as text on stderr; with --json also as the one JSON object on stdout."""
+    typer.echo(str(error), err=True)
+    if as_json:
+        from dlrun.cli._output import print_json
+
+        print_json({"error": [problem_dict(problem) for problem in error.problems], "exit_code": error.exit_code})
+
+
+def problem_dict(problem: object) -> dict[str, object]:
+    """A problem as JSON values, without empty fields."""
+    from dataclasses import asdict, is_dataclass
+
+    assert is_dataclass(problem) and not isinstance(problem, type)
+    return {name: value for name, value in asdict(problem).items() if value}
