@@ -1,0 +1,192 @@
+"""The callbacks of a run: Keras' own from the config, and the recorder that keeps history, best weights, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from dlrun.config.schema import Component, Config
+from dlrun.engine import checkpointing
+from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.errors import ConfigError, Interrupted, TrainingError
+from dlrun.events import EpochDone, OnEvent, StepDone
+from dlrun.run_dir import RunDir
+
+REPORT_SECONDS = 0.1
+
+
+def make_callbacks(config: Config, run: RunDir, monitor: str, mode: str) -> list[keras.callbacks.Callback]:
+    """Keras callbacks by name. The config's `monitor` is the default of every callback that monitors something, and
+    paths lead into the run. TensorBoard is added unless `training.tensorboard` is false or the list has one.
+
+    Raises ConfigError when Keras has no such callback or refuses the arguments.
+    """
+    components = list(config.callbacks)
+    if config.training.tensorboard and not any(c.name == "TensorBoard" for c in components):
+        components.append(Component(name="TensorBoard", write_graph=False))  # type: ignore[call-arg]
+    return [
+        _make_callback(component, position, run, {"monitor": monitor, "mode": mode})
+        for position, component in enumerate(components)
+    ]
+
+
+def _make_callback(
+    component: Component, position: int, run: RunDir, monitored: dict[str, str]
+) -> keras.callbacks.Callback:
+    cls = getattr(keras.callbacks, component.name, None)
+    key = ("callbacks", position)
+    if not (isinstance(cls, type) and issubclass(cls, keras.callbacks.Callback)):
+        raise ConfigError(f"Keras has no callback {component.name}", key=(*key, "name"))
+    accepted = signature(cls.__init__).parameters
+    arguments = dict(component.parameters)
+    if "monitor" in accepted and "monitor" not in arguments and "mode" not in arguments:
+        arguments |= {name: value for name, value in monitored.items() if name in accepted}
+    arguments = _paths_into(run.path, component.name, arguments)
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(f"Keras refuses the arguments of {component.name}: {first}", key=key) from error
+
+
+def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Paths that a callback writes to, inside the run unless they are absolute."""
+    defaults = {
+        "TensorBoard": ("log_dir", "tensorboard"),
+        "CSVLogger": ("filename", "artefacts/log.csv"),
+        "ModelCheckpoint": ("filepath", "artefacts/{epoch:03d}.keras"),
+        "BackupAndRestore": ("backup_dir", "artefacts/backup"),
+    }
+    if name not in defaults:
+        return arguments
+    argument, default = defaults[name]
+    path = folder / str(arguments.get(argument) or default)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return {**arguments, argument: str(path)}
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Keeps what a run must not lose. It stands last, so that it sees what the other callbacks did.
+
+    After each epoch: history, best weights in memory. Paced by time, and at the end: `history.csv`, a checkpoint and
+    the best model on disk. Stops the run when a signal asked for it and when the loss is not a number.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        others: Sequence[keras.callbacks.Callback],
+        monitor: tuple[str, str],
+        saved_models: dict[str, keras.Model],
+        emit: OnEvent,
+        *,
+        every_seconds: float,
+        stop_asked: Callable[[], bool],
+        checkpoint: Checkpoint | None,
+        validated: bool,
+    ) -> None:
+        super().__init__()
+        self.run, self.others, self.emit = run, list(others), emit
+        self.monitor, self.mode = monitor
+        self.saved_models = saved_models
+        self.every_seconds, self.stop_asked = every_seconds, stop_asked
+        self.checkpoint, self.validated = checkpoint, validated
+        self.progress = Progress()
+        self._written = self._reported = -math.inf
+        self._best_on_disk: int | None = None
+        self._epoch, self._began = 0, 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.checkpoint:
+            self.progress = checkpointing.restore(self.checkpoint, self.model, self.others)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch, self._began = epoch + 1, time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.stop_asked():
+            raise Interrupted("stopped by a signal", resumable=self.progress.epochs > 0)
+        now = time.perf_counter()
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            values = {name: float(value) for name, value in (logs or {}).items()}
+            self._check_finite(values, f"by step {batch + 1}")
+            self.emit(StepDone(self._epoch, batch + 1, values))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        self._check_finite(row, "at its end")
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None:
+            row.setdefault("learning_rate", float(optimizer.learning_rate))
+        seconds = time.perf_counter() - self._began
+        self.progress.history.append(row)
+        self.progress.seconds.append(seconds)
+        improved = self._keep_if_best(row)
+        self.emit(EpochDone(epoch + 1, row, seconds, improved))
+        if time.perf_counter() - self._written >= self.every_seconds:
+            self.write()
+        if self.stop_asked():
+            raise Interrupted("stopped by a signal", resumable=True)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.write()
+
+    def _check_finite(self, values: dict[str, float], when: str) -> None:
+        broken = [name for name, value in values.items() if not math.isfinite(value) and "loss" in name]
+        if broken:
+            raise TrainingError(
+                f"{broken[0]} became {values[broken[0]]} in epoch {self._epoch} ({when})",
+                kind="nan",
+                hint="a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0; `dlrun check --summary` shows the model",
+            )
+
+    def _keep_if_best(self, row: dict[str, float]) -> bool:
+        """Keep the weights of the best epoch; without a validation part the last one counts as the best."""
+        value = row.get(self.monitor)
+        if value is None:
+            known = ", ".join(row)
+            raise ConfigError(f"{self.monitor} was not logged", key=("monitor", "metric"), expected=known)
+        best = self.best_value() if self.validated else None
+        if best is not None and not (value < best if self.mode == "min" else value > best):
+            return False
+        self.progress.best_epoch = self.progress.epochs
+        self.progress.best_weights = self.model.get_weights()
+        return self.validated
+
+    def best_value(self) -> float | None:
+        """The monitored value of the best epoch so far."""
+        epoch = self.progress.best_epoch
+        return None if epoch is None else self.progress.history[epoch - 1][self.monitor]
+
+    def write(self) -> None:
+        """Bring everything kept in memory to disk."""
+        if not self.progress.epochs:
+            return
+        self.run.write_history(self.progress.history, self.progress.seconds)
+        checkpointing.save(self.run.checkpoint, self.model, self.others, self.progress)
+        if self.progress.best_epoch != self._best_on_disk:
+            self._save_best()
+        self._written = time.perf_counter()
+
+    def _save_best(self) -> None:
+        current = self.model.get_weights()
+        self.model.set_weights(self.progress.best_weights)
+        save_models(self.run, "best", self.saved_models)
+        self.model.set_weights(current)
+        self._best_on_disk = self.progress.best_epoch
+
+
+def save_models(run: RunDir, which: str, models: dict[str, keras.Model]) -> None:
+    """Save models as `<which>.keras` (the name "") or `<which>-<name>.keras`, whole or not at all."""
+    for name, model in models.items():
+        path = run.model_file(which, name)
+        temporary = path.with_name(f".{path.stem}.tmp.keras")
+        model.save(temporary)
+        temporary.replace(path)

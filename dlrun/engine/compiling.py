@@ -1,0 +1,199 @@
+"""Optimizer, loss, metrics and monitor: Keras objects from the config, and whether they fit the task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import isclass
+from typing import Any
+
+import keras
+
+from dlrun.config.schema import Component, Config
+from dlrun.errors import ConfigError, Key, did_you_mean, listing
+from dlrun.spec import TABLE_4_1, DataSpec, Task
+
+_MAXIMISED = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k")
+_CLASSIFICATION_LOSSES = ("crossentropy", "hinge", "bce", "kl_divergence", "kld", "dice", "tversky")
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What `model.compile` gets, by the names that a config may state."""
+
+    loss: str | dict[str, Any]
+    metrics: list[str | dict[str, Any]]
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names under which Keras logs the metrics."""
+        return [metric_name(entry) for entry in self.metrics]
+
+
+def metric_name(entry: str | dict[str, Any]) -> str:
+    """The name under which Keras 3 logs a metric: a string as it stands, a class in snake_case unless it is named."""
+    if isinstance(entry, str):
+        return entry
+    ((name, arguments),) = entry.items()
+    return str((arguments or {}).get("name") or snake_case(name))
+
+
+def snake_case(name: str) -> str:
+    """`MeanSquaredError` -> `mean_squared_error`, as Keras names its objects."""
+    intermediate = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", intermediate).lower()
+
+
+def choose_compilation(config: Config, task: Task) -> Compilation:
+    """Loss and metrics as stated, else by the task (DLwP table 4-1).
+
+    Raises ConfigError when the stated loss does not fit the task.
+    """
+    head = task.head
+    if config.loss is not None:
+        check_loss(config.loss, task)
+    metrics = list(config.metrics) if config.metrics is not None else list(head.metrics)
+    return Compilation(config.loss if config.loss is not None else head.loss, metrics)
+
+
+def check_loss(loss: str | dict[str, Any], task: Task) -> None:
+    """Refuse a loss that cannot learn the task. Raises ConfigError with the table."""
+    name = snake_case(loss if isinstance(loss, str) else next(iter(loss)))
+    wrong = None
+    if task.kind == "regression" and any(part in name for part in _CLASSIFICATION_LOSSES):
+        wrong = "the target is a number"
+    elif task.kind == "multiclass" and (name.startswith("binary") or name == "bce"):
+        wrong = f"there are {len(task.labels)} classes, one per sample"
+    elif task.kind == "multiclass" and name == "categorical_crossentropy" and not task.one_hot:
+        wrong = "the labels are integers"
+    elif task.kind == "multiclass" and name == "sparse_categorical_crossentropy" and task.one_hot:
+        wrong = "the labels are one-hot rows"
+    elif task.kind == "multilabel" and "categorical" in name:
+        wrong = "a sample may have several labels"
+    elif task.kind == "binary" and "categorical" in name:
+        wrong = "there are two classes and one sigmoid unit"
+    if wrong:
+        raise ConfigError(
+            f"the loss {name} does not fit the data: {wrong}",
+            key=("loss",),
+            expected=TABLE_4_1,
+            hint=f"leave the key out, or write loss: {task.head.loss}",
+        )
+
+
+def loss_fits_loosely(loss: str | dict[str, Any], task: Task) -> str | None:
+    """A warning for a loss that works but is not the usual one for the task, or None."""
+    name = snake_case(loss if isinstance(loss, str) else next(iter(loss)))
+    if task.classifies and ("squared_error" in name or name in ("mse", "mae") or "absolute_error" in name):
+        return f"loss {name} on a {task.kind} task; table 4-1 of the book has {task.head.loss}"
+    return None
+
+
+def make_optimizer(component: Component) -> keras.optimizers.Optimizer:
+    """The Keras optimizer; `learning_rate` may be a one-key mapping of a schedule. Raises ConfigError."""
+    arguments = component.parameters
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, dict):
+        ((name, options),) = rate.items()
+        schedules = keras.optimizers.schedules
+        arguments["learning_rate"] = _construct(
+            _class_named(schedules, name), options or {}, ("optimizer", "learning_rate")
+        )
+    return _construct(_class_named(keras.optimizers, component.name), arguments, ("optimizer",))
+
+
+def make_loss(loss: str | dict[str, Any]) -> Any:
+    """A Keras loss."""
+    if isinstance(loss, str):
+        return loss
+    ((name, arguments),) = loss.items()
+    return _construct(_class_named(keras.losses, name), arguments or {}, ("loss",))
+
+
+def make_metrics(metrics: Sequence[str | dict[str, Any]]) -> list[Any]:
+    """Keras metrics; strings stay strings, which Keras resolves by the shapes of labels and outputs."""
+    made = []
+    for position, entry in enumerate(metrics):
+        if isinstance(entry, str):
+            made.append(entry)
+            continue
+        ((name, arguments),) = entry.items()
+        made.append(_construct(_class_named(keras.metrics, name), arguments or {}, ("metrics", position)))
+    return made
+
+
+def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> Compilation:
+    """Compile for the task. Raises ConfigError when the model's output cannot be the task's."""
+    compilation = choose_compilation(config, spec.task)
+    _check_output(model, spec.task, compilation.loss)
+    model.compile(
+        optimizer=make_optimizer(config.optimizer),
+        loss=make_loss(compilation.loss),
+        metrics=make_metrics(compilation.metrics),
+        jit_compile=config.runtime.jit_compile,
+    )
+    return compilation
+
+
+def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) -> None:
+    """The last layer's units and activation against the task. Raises ConfigError with the table."""
+    units, head = model.outputs[0].shape[-1], task.head
+    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
+    wrong = None
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.outputs)
+        wrong = f"the model's output is {shapes}"
+    elif units != head.units:
+        wrong = f"the last layer has {units} unit{'s' if units != 1 else ''}"
+    elif task.kind in ("multiclass", "binary") and activation == "relu":
+        wrong = "the last layer's activation is relu"
+    elif task.classifies and activation == "linear" and not (isinstance(loss, dict) and "from_logits" in str(loss)):
+        wrong = "the last layer has no activation, and the loss expects probabilities"
+    elif task.kind == "regression" and activation in ("softmax", "relu"):
+        wrong = f"the last layer's activation is {activation}, which cannot give every number"
+    if wrong:
+        raise ConfigError(
+            f"{wrong}; the data wants {head.units} with {head.activation or 'no activation'} ({task.kind})",
+            key=("model", "layers") if model.name == "layers" else ("model", "name"),
+            expected=TABLE_4_1,
+            hint="let dlrun add the last layer: model.head: true" if model.name == "layers" else None,
+        )
+
+
+def resolve_monitor(config: Config, metric_names: Sequence[str], *, validated: bool) -> tuple[str, str]:
+    """The monitored metric and its mode ("min" or "max"). Raises ConfigError when no such metric is logged."""
+    known = ["loss", *metric_names]
+    known = [f"val_{name}" for name in known] + known if validated else known
+    metric = config.monitor.metric or ("val_loss" if validated else "loss")
+    check_metric(metric, known, ("monitor", "metric"), validated=validated)
+    mode = config.monitor.mode
+    if mode == "auto":
+        mode = "max" if any(part in metric for part in _MAXIMISED) else "min"
+    return metric, mode
+
+
+def check_metric(metric: str, known: Sequence[str], key: Key, *, validated: bool) -> None:
+    """Raise ConfigError unless `metric` is among the names a run logs."""
+    if metric not in known:
+        hint = did_you_mean(metric, known)
+        if metric.startswith("val_") and not validated:
+            hint = "there is no validation part: set split.validation, or monitor loss"
+        raise ConfigError(f"{metric} is not a metric of this run", key=key, expected=listing(known), hint=hint)
+
+
+def _class_named(module: Any, name: str) -> Any:
+    """The class of that name, whatever its case. Raises ConfigError."""
+    classes = {attribute.lower(): getattr(module, attribute) for attribute in dir(module)}
+    found = classes.get(name.lower()) or classes.get(name.replace("_", "").lower())
+    if not isclass(found):
+        raise ConfigError(f"Keras has no {name} in {module.__name__}")
+    return found
+
+
+def _construct(cls: Any, arguments: dict[str, Any], key: Key) -> Any:
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(f"Keras refuses the arguments of {cls.__name__}: {first}", key=key) from error

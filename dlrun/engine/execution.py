@@ -1,0 +1,153 @@
+"""How an epoch is driven: stepwise, `model.fit` over a pipeline that gathers rows by index."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlrun.engine import checkpointing
+from dlrun.engine.callbacks import RunRecorder, make_callbacks, save_models
+from dlrun.engine.checkpointing import Progress
+from dlrun.engine.feeding import Feeder, sample_order
+from dlrun.engine.resolve import Experiment
+from dlrun.errors import Interrupted, TrainingError
+from dlrun.events import ModelReady
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a routine returns: history (epoch 1 first) and the best epoch, counted from 1."""
+
+    progress: Progress
+    monitor: str
+    mode: str
+    parameters: int
+
+
+class _EpochClock(keras.callbacks.Callback):
+    """Knows the epoch (counted from 0) when Keras asks for the next order of samples."""
+
+    epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch
+
+
+def train_model(
+    model: keras.Model, experiment: Experiment, *, monitor: tuple[str, str], saved_models: dict[str, keras.Model] | None = None
+) -> Outcome:
+    """Train a compiled model on the experiment's data and keep the best of it in the run.
+
+    Works for every `keras.Model`, with a `train_step` of its own or not. `saved_models` are the models that the run
+    leaves behind by name; the default is `model` itself, as `best.keras` and `last.keras`.
+    Raises TrainingError, Interrupted.
+    """
+    config, run = experiment.config, experiment.run
+    saved = saved_models or {"": model}
+    callbacks = make_callbacks(config, run, *monitor)
+    clock, feeder = _EpochClock(), Feeder.of(experiment.data)
+    train, validation = _pipelines(experiment, feeder, clock)
+    checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
+    _announce(model, experiment, monitor)
+    with stop_on_signals() as stop_asked:
+        recorder = RunRecorder(
+            run,
+            callbacks,
+            monitor,
+            saved,
+            experiment.emit,
+            every_seconds=config.training.checkpoint_every_seconds,
+            stop_asked=stop_asked.is_set,
+            checkpoint=checkpoint,
+            validated=validation is not None,
+        )
+        try:
+            model.fit(
+                train,
+                validation_data=validation,
+                epochs=config.training.epochs,
+                initial_epoch=checkpoint.epoch if checkpoint else 0,
+                class_weight=class_weights(experiment),
+                callbacks=[clock, *callbacks, recorder],
+                verbose=0,
+            )
+        except (Interrupted, TrainingError):
+            run.write_history(recorder.progress.history, recorder.progress.seconds)
+            raise
+    save_models(run, "last", saved)
+    return Outcome(recorder.progress, *monitor, model.count_params())
+
+
+def _pipelines(experiment: Experiment, feeder: Feeder, clock: _EpochClock) -> tuple[Any, Any]:
+    """The training pipeline, in a new order each epoch, and the validation pipeline or None."""
+    training, seed = experiment.config.training, experiment.config.seed
+    rows = experiment.data.splits["training"]
+
+    def order() -> np.ndarray:
+        return sample_order(rows, seed, clock.epoch) if training.shuffle else rows
+
+    validation = experiment.data.splits.get("validation")
+    return (
+        feeder.batches(order, len(rows), training.batch_size),
+        None if validation is None else feeder.in_order(validation, training.batch_size),
+    )
+
+
+def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, str]) -> None:
+    training = experiment.config.training
+    experiment.emit(
+        ModelReady(
+            parameters=model.count_params(),
+            trainable_parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+            epochs=training.epochs,
+            steps_per_epoch=math.ceil(len(experiment.data.splits["training"]) / training.batch_size),
+            monitor=monitor[0],
+            mode="max" if monitor[1] == "max" else "min",
+        )
+    )
+
+
+def class_weights(experiment: Experiment) -> dict[int, float] | None:
+    """Weights by class index: as stated by label, or balanced, `n / (classes * count)` as scikit-learn defines it."""
+    wanted, data = experiment.config.training.class_weight, experiment.data
+    if wanted is None:
+        return None
+    task = data.spec.task
+    if isinstance(wanted, dict):
+        return {task.labels.index(str(label)): weight for label, weight in wanted.items()}
+    (targets,) = data.targets.values()
+    labels = targets[data.splits["training"]].reshape(-1).astype(int)
+    counts = np.bincount(labels, minlength=len(task.labels))
+    return {k: len(labels) / (len(counts) * count) for k, count in enumerate(counts.tolist()) if count}
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that is set by the first SIGINT or SIGTERM; the second SIGINT raises KeyboardInterrupt as usual.
+
+    Outside the main thread signals cannot be caught, and the event is never set.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def stop(number: int, _frame: Any) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

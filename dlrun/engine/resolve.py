@@ -1,0 +1,93 @@
+"""From names to builders: the experiment that a routine works on."""
+
+from __future__ import annotations
+
+import shutil
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from dlrun.config.schema import Component, Config
+from dlrun.data._dataset import Prepared
+from dlrun.errors import ConfigError, DlrunError
+from dlrun.events import OnEvent
+from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
+from dlrun.run_dir import RunDir
+from dlrun.spec import DataSpec
+
+
+@dataclass
+class Experiment:
+    """A resolved config with its data and its run: what dlrun supplies to a routine.
+
+    `resume` says that the run continues from its newest checkpoint.
+    """
+
+    config: Config
+    run: RunDir
+    data: Prepared
+    emit: OnEvent
+    resume: bool = False
+
+    def build_model(self) -> keras.Model:
+        """A fresh, untrained model. Raises ConfigError with the place in the YAML."""
+        if self.config.model is None:
+            raise ConfigError("this routine needs a model", key=("model",), hint="dlrun list models")
+        return build_model(self.config.model, self.data.spec)
+
+
+def import_components(config: Config) -> dict[str, Callable[..., Any]]:
+    """Run the plugins and import the builders that the config names, so that an unknown name fails before any work."""
+    for plugin in config.plugins:
+        load_plugin(plugin)
+    builders = {"data": DATASETS.get(config.data.name), "routine": ROUTINES.get(config.routine.name)}
+    if config.model is not None:
+        builders["model"] = MODELS.get(config.model.name)
+    return builders
+
+
+def build_model(component: Component, spec: DataSpec) -> keras.Model:
+    """Call a model builder. Its own errors become ConfigErrors that point at the section.
+
+    Raises ConfigError.
+    """
+    builder = MODELS.get(component.name)
+    try:
+        model = builder(spec, **component.parameters)
+    except DlrunError:
+        raise
+    except Exception as error:  # boundary: a builder's code
+        where = _raised_in(error, Path(builder.__code__.co_filename))
+        raise ConfigError(
+            f"the model {component.name!r} could not be built: {type(error).__name__}: {_first_line(error)}",
+            key=("model",),
+            hint=f"raised at {where}",
+        ) from error
+    if not isinstance(model, keras.Model):
+        raise ConfigError(
+            f"the builder {component.name!r} returned {type(model).__name__}", key=("model", "name"), expected="a keras.Model"
+        )
+    return model
+
+
+def _raised_in(error: Exception, file: Path) -> str:
+    """`file:line` of the innermost frame in the builder's own file."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+    return f"{file}:{frames[-1].lineno}" if frames else str(file)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
+def keep_plugins(config: Config, run: RunDir) -> Config:
+    """Copy the plugins into the run; the returned config names the copies."""
+    copies = []
+    for plugin in config.plugins:
+        run.plugins.mkdir(exist_ok=True)
+        copies.append(Path(shutil.copy2(plugin, run.plugins / plugin.name)))
+    return config.model_copy(update={"plugins": copies}) if copies else config

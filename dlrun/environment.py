@@ -1,0 +1,69 @@
+"""What must be set before Keras is imported: backend, visible devices, log level; and facts about where we run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import ConfigError
+
+
+def set_environment(backend: str, device: str, *, verbose: bool = False) -> None:
+    """Set the environment variables that Keras and TensorFlow read on import.
+
+    Raises ConfigError when Keras is already imported with another backend.
+    """
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.config.backend() != backend:
+        raise ConfigError(
+            f"Keras is already imported with the backend {keras.config.backend()}",
+            key=("runtime", "backend"),
+            expected=keras.config.backend(),
+            hint="start a new process",
+        )
+    os.environ["KERAS_BACKEND"] = backend
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        os.environ.setdefault("GLOG_minloglevel", "3")
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        if device == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    versions = {"python": platform.python_version()}
+    for package in ("dlrun", "keras", "tensorflow", "numpy", "scikit-learn"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of the repository around `folder` and whether tracked files differ from it; None outside one."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(git("status", "--porcelain", "-uno"))} if commit else None
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far (`ru_maxrss`: KiB on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,229 @@
+"""A run directory: every path, file and status in it, and how runs are found again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
+
+FORMAT = 1
+RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file whole or not at all: temporary name, flush, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` for a JSON value; NaN and infinities become null."""
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of a run. Raises RunDirError when it is missing, damaged or of a newer format."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunDirError(f"{path} is missing", hint="the run did not get that far, or the file was removed") from error
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path} cannot be read: {error}") from error
+    if isinstance(value, dict) and value.get("format", FORMAT) > FORMAT:
+        raise RunDirError(
+            f"{path} has format {value['format']}", expected=f"format {FORMAT}", hint="it was written by a newer dlrun"
+        )
+    return value
+
+
+class RunDir:
+    """One run on disk. Paths are properties; `record` is the state in `run.json`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, outputs: Path, name: str) -> RunDir:
+        """Claim `outputs/name/<time>-<6 hex digits>/`. Raises RunDirError."""
+        for _ in range(20):
+            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+            path = outputs / name / f"{stamp}-{secrets.token_hex(3)}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise RunDirError(
+                    f"the run directory {path} cannot be made: {error.strerror}", hint="choose a folder with --outputs"
+                ) from error
+            return cls(path.absolute())
+        raise RunDirError(f"no free run directory under {outputs / name}")
+
+    @classmethod
+    def claim(cls, path: Path) -> RunDir:
+        """Claim exactly this directory, which must be new or empty. Raises RunDirError."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise RunDirError(f"the run directory {path} is not empty", hint="name a new one, or --resume that run")
+        except OSError as error:
+            raise RunDirError(f"the run directory {path} cannot be made: {error.strerror}") from error
+        return cls(path.absolute())
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    config_file = property(lambda self: self.path / "config.yaml")
+    record_file = property(lambda self: self.path / "run.json")
+    metrics_file = property(lambda self: self.path / "metrics.json")
+    history_file = property(lambda self: self.path / "history.csv")
+    timing_file = property(lambda self: self.path / "timing.csv")
+    log_file = property(lambda self: self.path / "log.txt")
+    preprocess = property(lambda self: self.path / "preprocess")
+    checkpoint = property(lambda self: self.path / "checkpoint")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+    plots = property(lambda self: self.path / "plots")
+    evaluations = property(lambda self: self.path / "evaluations")
+    predictions = property(lambda self: self.path / "predictions")
+    plugins = property(lambda self: self.path / "plugins")
+
+    def model_file(self, which: str, name: str = "") -> Path:
+        """`best.keras` or `last.keras`; with a sub-model's name `best-<name>.keras`."""
+        return self.path / (f"{which}-{name}.keras" if name else f"{which}.keras")
+
+    def start(self, record: dict[str, Any]) -> None:
+        """Write the first `run.json`, with the process that owns the run."""
+        process = {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        base = {"format": FORMAT, "id": self.id, "status": RUNNING, "started": now, "process": process}
+        write_json(self.record_file, {**base, **record})
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` says. Raises RunDirError."""
+        record = read_json(self.record_file)
+        if not isinstance(record, dict) or "status" not in record:
+            raise RunDirError(f"{self.record_file} is not a run's record")
+        return record
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of `run.json`."""
+        write_json(self.record_file, {**self.record(), **fields})
+
+    def end(self, status: str, **fields: Any) -> None:
+        """Set the final status; `completed` is the mark of success and is written last."""
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.update(status=status, ended=now, **fields)
+
+    def status(self) -> str:
+        """The status in `run.json`; a running run whose process is gone counts as interrupted."""
+        record = self.record()
+        if record["status"] == RUNNING and not _alive(record.get("process") or {}):
+            return INTERRUPTED
+        return str(record["status"])
+
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` says. Raises RunDirError."""
+        return read_json(self.metrics_file)  # type: ignore[no-any-return]
+
+    def write_history(self, rows: list[dict[str, float]], seconds: list[float]) -> None:
+        """Rewrite `history.csv` (one row per epoch, counted from 1) and `timing.csv`."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        lines = [["epoch", *columns]]
+        lines += [[number, *(row.get(name, "") for name in columns)] for number, row in enumerate(rows, 1)]
+        _write_csv(self.history_file, lines)
+        _write_csv(self.timing_file, [["epoch", "seconds"], *([n, round(s, 4)] for n, s in enumerate(seconds, 1))])
+
+    def history(self) -> list[dict[str, float]]:
+        """Rows of `history.csv`, epoch 1 first. Raises RunDirError."""
+        try:
+            with self.history_file.open(encoding="utf-8", newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            return [{k: float(v) for k, v in row.items() if k != "epoch" and v != ""} for row in rows]
+        except FileNotFoundError as error:
+            raise RunDirError(f"{self.history_file} is missing", hint="no epoch was finished") from error
+        except (OSError, ValueError, TypeError) as error:
+            raise RunDirError(f"{self.history_file} cannot be read: {error}") from error
+
+
+def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
+    write_text(path, "".join(",".join(map(str, line)) + "\n" for line in lines))
+
+
+def _process_start(pid: int) -> int | None:
+    """Start time of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _alive(process: dict[str, Any]) -> bool:
+    """Whether the process that owns a run still runs; true when it belongs to another machine."""
+    if process.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(int(process["pid"]), 0)
+    except (ProcessLookupError, KeyError, TypeError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return _process_start(int(process["pid"])) == process.get("start")
+
+
+def list_runs(outputs: Path) -> Iterator[RunDir]:
+    """Every run below `outputs`, in order of their ids (which start with the time)."""
+    return iter(sorted((RunDir(p.parent.absolute()) for p in outputs.glob("*/*/run.json")), key=lambda run: run.id))
+
+
+def find_run(text: str, outputs: Path) -> RunDir:
+    """The run meant by a path, a unique prefix of an id, a name (its latest run) or `-` (the latest of all).
+
+    Raises UnknownNameError, or RunDirError when a prefix is not unique.
+    """
+    path = Path(text)
+    if text != "-" and path.is_dir() and (path / "run.json").exists():
+        return RunDir(path.absolute())
+    runs = list(list_runs(outputs))
+    if text == "-":
+        if not runs:
+            raise UnknownNameError(f"there is no run under {outputs}/ yet", hint="start one: dlrun train digits")
+        return runs[-1]
+    named = [run for run in runs if run.path.parent.name == text]
+    if named:
+        return named[-1]
+    matching = [run for run in runs if run.id.startswith(text)]
+    if len(matching) > 1:
+        raise RunDirError(
+            f"{text!r} is the beginning of {len(matching)} run ids", expected="a unique one: " + ", ".join(r.id for r in matching[:4])
+        )
+    if matching:
+        return matching[0]
+    known = [run.id for run in runs] + [run.path.parent.name for run in runs]
+    raise UnknownNameError(
+        f"there is no run {text!r} under {outputs}/",
+        expected="a run's path, the beginning of its id, a config's name, or - for the latest",
+        hint=did_you_mean(text, known) or "`dlrun runs` lists them",
+    )

@@ -1,0 +1,1 @@
+"""Many runs, or a follow-up run, from one command."""
