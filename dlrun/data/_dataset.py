@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlrun.spec import DataSpec, InputSpec
+from dlrun.spec import DataSpec, InputSpec, Task
 
 Arrays = dict[str, np.ndarray]
 
@@ -93,21 +93,24 @@ class TargetScale:
 class Dataset:
     """What a dataset builder returns: raw arrays (first axis: rows), targets, and how to go on from there.
 
-    `targets` and `spec.tasks` have the same names. `parts` holds row indices the data itself gives ("training",
-    "validation", "test"); rows in no part count as training. `groups` and `order` are per-row values for the split
-    kinds `grouped` and `time`, already resolved from the columns the split names. `files` are the files read (for the
-    fingerprint). `scale_targets` asks for a TargetScale fitted on the training part (regression).
+    `targets` and `tasks` have the same names. Targets are float32 `(rows,)` for binary, int32 `(rows,)` for multiclass,
+    float32 `(rows, labels)` for multilabel and for one-hot multiclass, float32 `(rows,)` or `(rows, outputs)` for
+    regression. `parts` holds row indices the data itself gives ("training", "validation", "test"); rows in no part
+    count as training. `columns` are per-row values that `split.group` and `split.time` may name. `files` are the files
+    read (for the fingerprint). `scale_targets` asks for a TargetScale fitted on the training part (regression);
+    `generated` says that this is stand-in data (`--sample`).
     """
 
     name: str
     raw: Arrays
     targets: Arrays
     encoder: Encoder
-    tasks: dict[str, Any]
+    tasks: dict[str, Task]
     parts: dict[str, np.ndarray] = field(default_factory=dict)
-    columns: Arrays = field(default_factory=dict)  # raw columns by name, for split.group and split.time
+    columns: Arrays = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     scale_targets: bool = False
+    generated: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -1,0 +1,1 @@
+"""What is learned from: one file per dataset; files with an underscore are the plumbing they share."""

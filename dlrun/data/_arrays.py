@@ -1,0 +1,109 @@
+"""The encoder of plain numeric arrays: pixels, measurements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from dlrun.data._dataset import Arrays, Encoder, encoder
+from dlrun.data._numbers import read_numbers
+from dlrun.data._transforms import Chain
+from dlrun.errors import DataError
+from dlrun.spec import InputSpec
+
+
+@encoder("array")
+class ArrayEncoder(Encoder):
+    """One numeric input: rests in `dtype`, becomes `float32 / divide_by` of the given shape in the batch.
+
+    `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened.
+    `value_range` is what raw values must lie in; `predict` checks it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: Sequence[int],
+        *,
+        dtype: str = "float32",
+        divide_by: float = 1.0,
+        value_range: Sequence[float] | None = None,
+        transforms: Sequence[Any] = (),
+    ) -> None:
+        self.name = name
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.divide_by = divide_by
+        self.value_range = tuple(value_range) if value_range else None
+        self.chain = Chain.from_config(transforms)
+
+    def inputs(self) -> dict[str, InputSpec]:
+        """The only input, float32."""
+        return {self.name: InputSpec(self.shape)}
+
+    def fit(self, raw: Arrays, rows: np.ndarray) -> None:
+        """Learn the transforms, if any, from the training rows."""
+        if self.chain.steps:
+            self.chain.fit(self._flat(raw)[rows])
+
+    def apply(self, raw: Arrays) -> Arrays:
+        """`{name: (rows, *shape)}` in the resting dtype."""
+        values = raw[self.name]
+        if self.chain.steps:
+            values = self.chain.apply(self._flat(raw))
+        return {self.name: np.ascontiguousarray(values, self.dtype).reshape(-1, *self.shape)}
+
+    def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
+        """`(batch, *shape)`, float32."""
+        values = ops.cast(ops.take(arrays[self.name], indices, axis=0), "float32")
+        return values / self.divide_by if self.divide_by != 1 else values
+
+    def read(self, sources: Sequence[str | Path]) -> Arrays:
+        """Rows of numbers from .csv or .tsv files without header, .npy or .npz files."""
+        size = math.prod(self.shape)
+        parts = [read_numbers(source, size, key=self.name) for source in sources]
+        for source, values in zip(sources, parts, strict=True):
+            self._check_range(str(source), values)
+        return {self.name: np.concatenate(parts).reshape(-1, *self.shape)}
+
+    def get_state(self) -> dict[str, Any]:
+        """The options and the states of the transforms."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "divide_by": self.divide_by,
+            "value_range": self.value_range,
+            "transforms": self.chain.get_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ArrayEncoder:
+        """The encoder as it was when its state was taken."""
+        options = dict(state)
+        chain = Chain.from_state(options.pop("transforms"))
+        restored = cls(**options)
+        restored.chain = chain
+        return restored
+
+    def _flat(self, raw: Arrays) -> np.ndarray:
+        return raw[self.name].reshape(len(raw[self.name]), -1).astype("float64")
+
+    def _check_range(self, source: str, values: np.ndarray) -> None:
+        """Raises DataError for what is outside the range or would be cut at rest."""
+        whole = np.dtype(self.dtype).kind in "iu" and not self.chain.steps
+        low, high = self.value_range or (-math.inf, math.inf)
+        wrong = (values < low) | (values > high)
+        if whole:
+            wrong |= values != np.floor(values)
+        if wrong.any():
+            row, column = map(int, np.argwhere(wrong)[0])
+            raise DataError(
+                f"{source}: row {row + 1}, column {column + 1}: {values[row, column]:g} is no value of {self.name}",
+                expected=f"{'whole ' if whole else ''}numbers from {low:g} to {high:g}",
+            )

@@ -1,0 +1,82 @@
+"""Rows of numbers from the user's files, for `predict`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.data._text_files import read_text
+from dlrun.errors import DataError, listing
+
+
+def read_numbers(source: str | Path, columns: int, *, key: str) -> np.ndarray:
+    """Numbers `(rows, columns)`, float64, from a .npy, .npz (the array named `key`, or the only one) or text file.
+
+    Raises DataError naming file, row and column.
+    """
+    suffix = Path(source).suffix.lower()
+    if suffix in (".npy", ".npz"):
+        values = _read_arrays(Path(source), key)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{source}: the array holds no numbers", received=f"dtype {values.dtype}")
+        if not (values.ndim and values[:1].size == columns):
+            if values.size != columns:
+                raise DataError(
+                    f"{source}: the array has rows of the wrong size",
+                    received=f"shape {values.shape}",
+                    expected=f"{columns} values in a row",
+                )
+            values = values.reshape(1, columns)
+        values = values.reshape(len(values), columns).astype("float64")
+    else:
+        values = _read_lines(source, columns)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(f"{source}: row {row + 1}, column {column + 1}: {values[row, column]} is not a finite number")
+    return values
+
+
+def _read_arrays(path: Path, key: str) -> np.ndarray:
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            names = list(found)
+            if key not in names and len(names) != 1:
+                raise DataError(f"{path}: there is no array named {key}", received=listing(names) or "an empty file")
+            return np.asarray(found[key if key in names else names[0]])
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: the file cannot be read as arrays: {error}") from error
+
+
+def _read_lines(source: str | Path, columns: int) -> np.ndarray:
+    text = read_text(source)
+    delimiter = "\t" if "\t" in text else ";" if ";" in text else ","
+    rows: list[list[float]] = []
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    for cells in reader:
+        if not cells:
+            continue
+        if len(cells) != columns:
+            raise DataError(
+                f"{source}:{reader.line_num}: the row has {len(cells)} values", expected=f"{columns} values in a row"
+            )
+        rows.append([_number(cell, f"{source}:{reader.line_num}", place) for place, cell in enumerate(cells, 1)])
+    if not rows:
+        raise DataError(f"{source}: the file has no rows")
+    return np.array(rows)
+
+
+def _number(cell: str, place: str, column: int) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise DataError(f"{place}: column {column}: {cell!r} is not a number") from None

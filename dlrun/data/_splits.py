@@ -1,0 +1,254 @@
+"""Which rows train, validate and test: a pure function of the rows, the options and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, train_test_split
+
+from dlrun.data._times import time_order
+from dlrun.errors import DataError, Key, did_you_mean, listing
+from dlrun.seeds import child_seed
+
+TEST_SHARE = 0.2  # without a test part of its own
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the splits see of a dataset.
+
+    `classes` holds a class per row `(rows,)`, None when there is none. `parts` are the row indices the data gives,
+    `columns` the values that `group` and `time` may name.
+    """
+
+    count: int
+    classes: np.ndarray | None = None
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass
+class Splits:
+    """Row indices by split name (those with rows only), the kind that was used, and remarks for the user."""
+
+    indices: dict[str, np.ndarray]
+    kind: str
+    notes: list[str]
+
+
+def split_rows(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
+    """Divide rows by the keys of the `split` section; the same options and seed give the same rows.
+
+    Raises DataError, with the key that asks too much, when the rows cannot be divided so.
+    """
+    notes: list[str] = []
+    kind = _kind(rows, options, notes)
+    validation = options.get("validation", 0.2)
+    rest, test = _test_part(rows, options, kind, child_seed(seed, "test"), notes)
+    if options.get("fold"):
+        if options.get("kind", "auto") in ("auto", "given"):
+            kind = _by_class(rows, 2 * options["fold"].get("n_splits", 4), notes)
+        training, held_out = _fold(rows, rest, kind, options, seed)
+    elif validation == "test":
+        if not len(test):
+            raise DataError("split.validation is 'test', but there is no test part", key=("split", "validation"))
+        training, held_out = rest, test
+        notes.append("validation uses the test part (split.validation: test), so its metrics are no honest estimate")
+    elif kind == "given" and "validation" in rows.parts and validation != 0:
+        held_out = np.asarray(rows.parts["validation"])
+        training = _without(rest, held_out)
+    elif validation == 0:
+        training, held_out = rest, rest[:0]
+    else:
+        count = _count(validation, len(rest), ("split", "validation"))
+        training, held_out = _cut(rows, rest, count, kind, options, child_seed(seed, "validation"), "validation")
+    if not len(training):
+        raise DataError("no rows are left for training", key=("split",), received=f"{rows.count:,} rows in all")
+    named = {"training": training, "validation": held_out, "test": test}
+    return Splits({name: indices for name, indices in named.items() if len(indices)}, kind, notes)
+
+
+def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
+    """The kind to use, with or without folds; `auto` is decided here, and what the kind needs is checked."""
+    kind = options.get("kind", "auto")
+    if kind == "auto":
+        return "given" if "validation" in rows.parts else _by_class(rows, 3, notes)
+    needed = not options.get("fold") and options.get("validation", 0.2) not in (0, "test")
+    if kind == "given" and needed and "validation" not in rows.parts:
+        raise DataError(
+            "the dataset has no validation part of its own",
+            key=("split", "kind"),
+            received="kind: given",
+            expected=f"a dataset with a validation part; this one has {listing(rows.parts) or 'none'}",
+            hint="choose another kind, such as head or stratified",
+        )
+    if kind == "stratified" and rows.classes is None:
+        raise DataError(
+            "only rows with one class each can be stratified", key=("split", "kind"), hint="use kind: shuffled"
+        )
+    if kind == "grouped" and not options.get("group"):
+        raise DataError("kind: grouped needs the column that names the group", key=("split", "group"))
+    return str(kind)
+
+
+def _by_class(rows: Rows, needed: int, notes: list[str]) -> str:
+    """`stratified` when every class has the needed rows, else `shuffled`."""
+    smallest = 0 if rows.classes is None else int(np.unique(rows.classes, return_counts=True)[1].min())
+    if 0 < smallest < needed:
+        notes.append(f"the smallest class has {smallest} rows: the split is shuffled, not stratified")
+    return "stratified" if smallest >= needed else "shuffled"
+
+
+def _test_part(
+    rows: Rows, options: Mapping[str, Any], kind: str, seed: int, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are not test rows, in the kind's order, and the test rows."""
+    wish, own = options.get("test"), rows.parts.get("test")
+    everything = np.arange(rows.count)
+    if wish is None and own is not None:
+        rest = _without(everything, own)
+        return (_in_time(rows, rest, options) if kind == "time" else rest), np.asarray(own)
+    if own is not None:
+        notes.append(f"split.test is set: the {len(own):,} rows of the dataset's own test part join the others")
+    if kind == "time":
+        everything = _in_time(rows, everything, options)
+    if wish == 0 or (wish is None and kind == "given"):
+        return everything, everything[:0]
+    count = _count(TEST_SHARE if wish is None else wish, rows.count, ("split", "test"))
+    return _cut(rows, everything, count, "shuffled" if kind == "given" else kind, options, seed, "test")
+
+
+def _count(wish: float, available: int, key: Key) -> int:
+    """The number of rows a share or number stands for."""
+    name = ".".join(map(str, key))
+    if isinstance(wish, float) and (wish == 1 or not wish.is_integer()):
+        if not 0 < wish < 1:
+            raise DataError(
+                f"{name} is no share",
+                key=key,
+                received=str(wish),
+                expected="a share between 0 and 1, or a whole number",
+            )
+        count = round(wish * available)
+    else:
+        count = int(wish)
+    if count < 0 or count >= available:
+        raise DataError(
+            f"{name} asks for {count:,} rows, but there are only {available:,} to divide",
+            key=key,
+            expected=f"at most {max(0, available - 1):,}, since training needs rows too",
+        )
+    if count == 0:
+        raise DataError(f"{name} gives no row at all", key=key, received=f"{wish} of {available:,} rows")
+    return count
+
+
+def _cut(
+    rows: Rows, pool: np.ndarray, count: int, kind: str, options: Mapping[str, Any], seed: int, part: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """`pool` without `count` rows, and these rows; chosen as the kind says."""
+    if kind == "time" or (kind == "head" and part == "test"):
+        return pool[:-count], pool[-count:]
+    if kind == "head":
+        return pool[count:], pool[:count]
+    if kind == "grouped":
+        return _cut_groups(pool, _column(rows, options, "group")[pool], count, seed, part)
+    classes = rows.classes[pool] if kind == "stratified" and rows.classes is not None else None
+    if classes is not None:
+        _check_stratified(classes, count, part)
+    rest, taken = train_test_split(pool, test_size=count, random_state=seed, stratify=classes)
+    return np.sort(rest), np.sort(taken)
+
+
+def _check_stratified(classes: np.ndarray, count: int, part: str) -> None:
+    names, counts = np.unique(classes, return_counts=True)
+    if counts.min() < 2:
+        raise DataError(
+            f"class {names[counts.argmin()]} has only one row, which cannot be in two parts",
+            key=("split", "kind"),
+            received="kind: stratified",
+            hint="use kind: shuffled, or leave that class out",
+        )
+    if min(count, len(classes) - count) < len(names):
+        raise DataError(
+            f"{len(names)} classes do not fit into {min(count, len(classes) - count)} rows",
+            key=("split", part),
+            received=f"kind: stratified with {count} of {len(classes)} rows for {part}",
+            hint="use a larger part, or kind: shuffled",
+        )
+
+
+def _cut_groups(
+    pool: np.ndarray, groups: np.ndarray, count: int, seed: int, part: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whole groups in random order until their rows come closest to `count`."""
+    names, codes, sizes = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise DataError(f"one group alone cannot be divided for {part}", key=("split", "group"))
+    order = np.random.default_rng(seed).permutation(len(names))
+    reached = np.cumsum(sizes[order])[:-1]  # one group at least stays
+    chosen = order[: int(np.abs(reached - count).argmin()) + 1]
+    taken = np.isin(codes, chosen)
+    return pool[~taken], pool[taken]
+
+
+def _fold(
+    rows: Rows, pool: np.ndarray, kind: str, options: Mapping[str, Any], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows and the held-out rows of one fold over `pool`."""
+    index, n_splits, repeat = (options["fold"].get(k, d) for k, d in (("index", 0), ("n_splits", 4), ("repeat", 0)))
+    if index >= n_splits:
+        raise DataError(
+            f"fold {index} is not one of {n_splits} folds",
+            key=("split", "fold", "index"),
+            expected=f"0 to {n_splits - 1}",
+        )
+    if repeat and kind in ("head", "time"):
+        raise DataError(f"folds of kind {kind} are the same in every repetition", key=("split", "fold", "repeat"))
+    folds: Any
+    labels = None
+    shuffle = {"shuffle": True, "random_state": child_seed(seed, "fold", repeat)}
+    most, what = len(pool), "rows"
+    if kind == "head":
+        folds = KFold(n_splits)
+    elif kind == "time":
+        folds, most = TimeSeriesSplit(n_splits), len(pool) - 1
+    elif kind == "grouped":
+        labels = _column(rows, options, "group")[pool].astype(str)
+        folds, most, what = GroupKFold(n_splits, **shuffle), len(np.unique(labels)), "groups"
+    elif kind == "stratified" and rows.classes is not None:
+        labels = rows.classes[pool]
+        folds, what = StratifiedKFold(n_splits, **shuffle), "rows in the smallest class"
+        most = int(np.unique(labels, return_counts=True)[1].min())
+    else:
+        folds = KFold(n_splits, **shuffle)
+    if n_splits > most:
+        raise DataError(f"{n_splits} folds need more than {most} {what}", key=("split", "fold", "n_splits"))
+    training, held_out = list(folds.split(pool, labels, labels))[index]
+    return pool[training], pool[held_out]
+
+
+def _in_time(rows: Rows, pool: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """`pool` ordered by the time column, or by row."""
+    if not options.get("time"):
+        return pool
+    return pool[time_order(_column(rows, options, "time")[pool], str(options["time"]))]
+
+
+def _column(rows: Rows, options: Mapping[str, Any], role: str) -> np.ndarray:
+    name = str(options[role])
+    if name not in rows.columns:
+        raise DataError(
+            f"there is no column {name!r}",
+            key=("split", role),
+            expected=listing(rows.columns) or "this dataset has no columns",
+            hint=did_you_mean(name, rows.columns),
+        )
+    return np.asarray(rows.columns[name])
+
+
+def _without(pool: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    return pool[~np.isin(pool, taken)]

@@ -1,0 +1,58 @@
+"""Text files as the user has them: compressed or not, with an encoding, or from standard input."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from pathlib import Path
+
+from dlrun.errors import DataError
+
+STANDARD_INPUT = "-"
+
+
+def read_text(source: str | Path, encoding: str = "utf-8") -> str:
+    """The whole text of a file (`.gz` unpacked, `-` standard input), without a byte-order mark.
+
+    Raises DataError naming the file, and the line when the encoding does not fit.
+    """
+    content = _read_bytes(source)
+    wide = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
+    if not wide and content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{source}: the text is UTF-16", expected=f"encoding {encoding}", hint="set encoding: utf-16")
+    if not wide and b"\x00" in content[:65536]:
+        raise DataError(f"{source}: this is a binary file, not text")
+    try:
+        text = content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except LookupError as error:
+        raise DataError(f"there is no encoding {encoding!r}", key=("data", "encoding")) from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{source}:{line}: the text is not {encoding}: {error.reason}",
+            received=f"byte 0x{content[error.start]:02x}",
+            hint="set encoding: latin-1, or the one the file was saved in",
+        ) from error
+    except UnicodeError as error:
+        raise DataError(f"{source}: the text is not {encoding}: {error}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _read_bytes(source: str | Path) -> bytes:
+    if str(source) == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    path = Path(source)
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as file:
+                return file.read()
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{source}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{source}: this is a folder, not a file") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{source}: the compressed file is damaged or cut short: {error}") from error
+    except OSError as error:
+        raise DataError(f"{source}: the file cannot be read: {error.strerror or error}") from error
