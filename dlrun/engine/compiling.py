@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import isclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from dlrun.config.schema import Component, Config
+from dlrun.config.schema import Component, Config, Monitor
+from dlrun.data._dataset import Prepared
 from dlrun.errors import ConfigError, Key, did_you_mean, listing
 from dlrun.spec import TABLE_4_1, DataSpec, Task
 
@@ -123,17 +124,27 @@ def make_metrics(metrics: Sequence[str | dict[str, Any]]) -> list[Any]:
     return made
 
 
-def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> Compilation:
-    """Compile for the task. Raises ConfigError when the model's output cannot be the task's."""
-    compilation = choose_compilation(config, spec.task)
-    _check_output(model, spec.task, compilation.loss)
+def settled_sections(config: Config, data: Prepared) -> dict[str, Any]:
+    """The sections `loss`, `metrics` and `monitor` with everything the config left open filled in from the data.
+
+    Raises ConfigError when the stated loss does not fit the task or no such metric is logged.
+    """
+    compilation = choose_compilation(config, data.spec.task)
+    validated = "validation" in data.splits
+    metric, mode = resolve_monitor(config, compilation.metric_names, validated=validated)
+    return {"loss": compilation.loss, "metrics": compilation.metrics, "monitor": Monitor(metric=metric, mode=mode)}
+
+
+def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
+    """Compile with the settled config. Raises ConfigError when the model's output cannot be the task's."""
+    assert config.loss is not None and config.metrics is not None  # settled
+    _check_output(model, spec.task, config.loss)
     model.compile(
         optimizer=make_optimizer(config.optimizer),
-        loss=make_loss(compilation.loss),
-        metrics=make_metrics(compilation.metrics),
+        loss=make_loss(config.loss),
+        metrics=make_metrics(config.metrics),
         jit_compile=config.runtime.jit_compile,
     )
-    return compilation
 
 
 def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) -> None:
@@ -161,7 +172,9 @@ def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) ->
         )
 
 
-def resolve_monitor(config: Config, metric_names: Sequence[str], *, validated: bool) -> tuple[str, str]:
+def resolve_monitor(
+    config: Config, metric_names: Sequence[str], *, validated: bool
+) -> tuple[str, Literal["min", "max"]]:
     """The monitored metric and its mode ("min" or "max"). Raises ConfigError when no such metric is logged."""
     known = ["loss", *metric_names]
     known = [f"val_{name}" for name in known] + known if validated else known

@@ -11,12 +11,13 @@ from typing import Any
 
 import keras
 
+from dlrun.config.loading import dump_config
 from dlrun.config.schema import Component, Config
 from dlrun.data._dataset import Prepared
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.events import OnEvent
 from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
-from dlrun.run_dir import RunDir
+from dlrun.run_dir import RunDir, write_text
 from dlrun.spec import DataSpec
 
 
@@ -32,6 +33,11 @@ class Experiment:
     data: Prepared
     emit: OnEvent
     resume: bool = False
+
+    def settle(self, **sections: Any) -> None:
+        """Write into the config, and the run's `config.yaml`, what was left open and is now decided (loss, monitor...)."""
+        self.config = self.config.model_copy(update=sections)
+        write_text(self.run.config_file, dump_config(self.config))
 
     def build_model(self) -> keras.Model:
         """A fresh, untrained model. Raises ConfigError with the place in the YAML."""

@@ -1,0 +1,59 @@
+"""Figures from plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib.figure import Figure  # noqa: E402 - the backend must be chosen first
+
+BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
+
+
+def draw_curves(history: Sequence[dict[str, float]], folder: Path, *, best_epoch: int | None, baselines: dict[str, float]) -> None:
+    """One PNG per metric: training and validation by epoch, the best epoch and the baseline marked.
+
+    `baselines` maps a metric's name, without `val_`, to its level.
+    """
+    folder.mkdir(exist_ok=True)
+    names = [name for name in history[0] if not name.startswith("val_") and name != "learning_rate"]
+    for name in names:
+        figure = Figure(figsize=(6.4, 4), layout="constrained")
+        axes = figure.add_subplot()
+        epochs = range(1, len(history) + 1)
+        axes.plot(epochs, [row.get(name) for row in history], "o", color=GREY, markersize=4, label="training")
+        if f"val_{name}" in history[0]:
+            axes.plot(epochs, [row.get(f"val_{name}") for row in history], color=BLUE, linewidth=2, label="validation")
+        if name in baselines:
+            axes.axhline(baselines[name], color=ORANGE, linestyle="--", linewidth=1, label="baseline")
+        if best_epoch is not None and f"val_{name}" in history[0]:
+            axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1, label=f"best epoch ({best_epoch})")
+        axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+        figure.savefig(folder / f"{name}.png", dpi=120)
+
+
+def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+    """A confusion matrix as PNG: rows are true classes, columns predicted ones; colours by the share of each row."""
+    path.parent.mkdir(exist_ok=True)
+    size = max(3.2, 0.45 * len(labels) + 1.5)
+    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    axes = figure.add_subplot()
+    shares = [[value / (sum(row) or 1) for value in row] for row in matrix]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(labels) <= 20:
+        for y, row in enumerate(matrix):
+            for x, value in enumerate(row):
+                axes.text(x, y, str(value), ha="center", va="center", color="white" if shares[y][x] > 0.5 else "black", fontsize=8)
+    ticks = list(range(len(labels)))
+    axes.set_xticks(ticks, labels, rotation=90 if max(map(len, labels)) > 3 else 0)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,37 @@
+"""A job: a run that a process of its own shall do, and whose state is its run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.errors import RunDirError
+from dlrun.run_dir import COMPLETED, RunDir
+
+
+@dataclass(frozen=True)
+class Job:
+    """Train `config_file` into `run_dir`. The command is one a user could type."""
+
+    config_file: Path
+    run_dir: Path
+
+    @property
+    def command(self) -> list[str]:
+        """`dlrun train ...`; a run directory with an unfinished run is resumed."""
+        if self.status() is None:
+            return ["train", str(self.config_file), "--run-dir", str(self.run_dir)]
+        return ["train", "--resume", str(self.run_dir)]
+
+    def status(self) -> str | None:
+        """The run's status as its directory tells it, None before it began."""
+        if not (self.run_dir / "run.json").exists():
+            return None
+        try:
+            return RunDir(self.run_dir).status()
+        except RunDirError:
+            return None
+
+    @property
+    def done(self) -> bool:
+        return self.status() == COMPLETED

@@ -1,0 +1,99 @@
+"""Predictions for the user's raw inputs, or for a split of the run's data; preprocessing comes from the run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrun import environment
+from dlrun.config.schema import Config
+from dlrun.data._saved import Saved, load_preprocessing
+from dlrun.engine.feeding import Feeder
+from dlrun.engine.resolve import import_components
+from dlrun.engine.scoring import predict_rows, predicted_labels
+from dlrun.engine.session import start_session
+from dlrun.errors import DataError
+from dlrun.evaluate import BATCH_SIZE, load_keras_model
+from dlrun.run_dir import RunDir
+from dlrun.spec import Task
+from dlrun.train import load_data
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row per input: what it was, and what the model says. `file` is the CSV with all of them."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    file: Path
+
+
+def predict(
+    run: RunDir, config: Config, sources: Sequence[str] = (), *, weights: str = "best", split: str = "test"
+) -> Predictions:
+    """Predict raw inputs (`sources` are files, or `-` for standard input), or without sources the rows of a split.
+
+    Targets are never shown, so that predicting the test part is not a reading of it. Writes a CSV into the run.
+    Raises DlrunError.
+    """
+    environment.set_environment(config.runtime.backend, config.runtime.device)
+    start_session(config.runtime, config.seed)
+    if sources:
+        saved = load_preprocessing(run.preprocess)
+        raw = saved.encoder.read(list(sources))
+        feeder = Feeder(saved.encoder, saved.encoder.apply(raw))
+        rows = np.arange(len(next(iter(raw.values()))))
+        texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
+    else:
+        saved, feeder, rows, texts = _split_rows(run, config, split)
+    model = load_keras_model(run.model_file(weights))
+    outputs = predict_rows(model, feeder, rows, BATCH_SIZE)
+    (task,) = saved.spec.tasks.values()
+    if saved.target_scale:
+        outputs = saved.target_scale.invert(outputs)
+    return _write(run, outputs, task, texts)
+
+
+def _split_rows(run: RunDir, config: Config, split: str) -> tuple[Saved, Feeder, np.ndarray, list[str]]:
+    import_components(config)
+    data = load_data(config)
+    if split not in data.splits:
+        raise DataError(f"the data has no {split} part", expected=", ".join(data.splits))
+    rows: np.ndarray = data.splits[split]
+    return load_preprocessing(run.preprocess), Feeder.of(data), rows, [f"row {row + 1}" for row in rows.tolist()]
+
+
+def _write(run: RunDir, outputs: np.ndarray, task: Task, texts: list[str]) -> Predictions:
+    columns = ["input", *_columns(task)]
+    rows = [{"input": text, **values} for text, values in zip(texts, prediction_values(outputs, task), strict=True)]
+    run.predictions.mkdir(exist_ok=True)
+    file = run.predictions / f"{datetime.now():%Y%m%d-%H%M%S-%f}.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return Predictions(columns, rows, file)
+
+
+def _columns(task: Task) -> list[str]:
+    if task.kind == "regression":
+        return ["prediction"] if task.outputs == 1 else [f"prediction_{n}" for n in range(1, task.outputs + 1)]
+    return ["prediction", "probability"] if task.kind != "multilabel" else list(task.labels)
+
+
+def prediction_values(outputs: np.ndarray, task: Task) -> list[dict[str, Any]]:
+    """Outputs `(rows, units)` as what a reader wants: a label with its probability, or numbers in original units."""
+    if task.kind in ("regression", "multilabel"):
+        return [dict(zip(_columns(task), map(float, row), strict=True)) for row in outputs]
+    labels = predicted_labels(outputs, task)
+    chosen = np.where(labels == 1, outputs[:, 0], 1 - outputs[:, 0]) if task.kind == "binary" else outputs.max(axis=1)
+    return [
+        {"prediction": task.labels[label], "probability": round(float(p), 6)}
+        for label, p in zip(labels.tolist(), chosen.tolist(), strict=True)
+    ]

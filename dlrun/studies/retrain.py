@@ -1,0 +1,36 @@
+"""The book's last step (DLwP 4.5.7): a fresh model on training + validation, for the best number of epochs."""
+
+from __future__ import annotations
+
+from dlrun.config.schema import Config, Monitor
+from dlrun.errors import RunDirError
+from dlrun.run_dir import RunDir
+
+_NEEDS_VALIDATION = ("EarlyStopping", "ReduceLROnPlateau")
+
+
+def plan(run: RunDir, config: Config, *, epochs: int | None = None, batch_size: int | None = None) -> tuple[Config, list[str]]:
+    """The config of the final run, and notes on what was changed.
+
+    Validation rows join the training part; callbacks that need a validation score go; the test part stays the same.
+    Raises RunDirError when the run has no best epoch.
+    """
+    best = epochs or run.metrics().get("best_epoch")
+    if not best:
+        raise RunDirError(f"the run {run.id} has no best epoch", hint="say how long: dlrun retrain RUN --epochs 10")
+    notes = [f"{best} epochs on training + validation" + ("" if epochs else ", the best number of the parent run")]
+    kept = [c for c in config.callbacks if c.name not in _NEEDS_VALIDATION]
+    dropped = [c.name for c in config.callbacks if c.name in _NEEDS_VALIDATION]
+    if dropped:
+        notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
+    training = {"epochs": best, "batch_size": batch_size or config.training.batch_size}
+    return config.model_copy(
+        update={
+            "name": f"{config.name.removesuffix('-retrain')}-retrain",
+            "split": config.split.model_copy(update={"validation": 0, "fold": None}),
+            "training": config.training.model_copy(update=training),
+            "monitor": Monitor(),  # type: ignore[call-arg]
+            "callbacks": kept,
+            "expect": None,
+        }
+    ), notes
