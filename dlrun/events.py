@@ -79,3 +79,22 @@ OnEvent = Callable[[Event], None]
 
 def ignore(_event: Event) -> None:
     """The listener that does nothing."""
+
+
+def as_line(event: Event) -> str | None:
+    """An event as one plain line, or None for those that only a live display shows."""
+    if isinstance(event, RunStarted):
+        return f"run {event.path}"
+    if isinstance(event, DataReady):
+        rows = ", ".join(f"{count} {name}" for name, count in event.rows.items())
+        return f"data {event.dataset} ({event.task}): {rows}"
+    if isinstance(event, ModelReady):
+        return f"model: {event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch} steps"
+    if isinstance(event, EpochDone):
+        logs = "  ".join(f"{name} {value:.4g}" for name, value in event.logs.items())
+        return f"epoch {event.epoch}  {event.seconds:.2f} s  {logs}" + ("  *best so far" if event.best else "")
+    if isinstance(event, Note):
+        return f"note: {event.message}"
+    if isinstance(event, RunEnded):
+        return f"{event.status} after {event.seconds:.1f} s"
+    return None

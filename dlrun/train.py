@@ -2,100 +2,67 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from dlrun import __version__, environment
+from dlrun import environment
 from dlrun.config.loading import dump_config
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, with_section
+from dlrun.data._dataset import Prepared
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import save_preprocessing
 from dlrun.data._sources import DataContext
 from dlrun.engine import failures
-from dlrun.engine.recording import RunLog, run_metrics
+from dlrun.engine.recording import RunLog, provenance, run_metrics
 from dlrun.engine.resolve import Experiment, import_components, keep_plugins
-from dlrun.engine.session import Session, start_session
+from dlrun.engine.session import start_session
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.registry import ROUTINES
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir, write_json, write_text
 
-logger = logging.getLogger("dlrun")
-
-
 def train(
     config: Config,
     *,
-    run: Callable[[], RunDir] | RunDir,
+    outputs: Path = Path("outputs"),
+    run_dir: Path | None = None,
+    resume: RunDir | None = None,
     on_event: OnEvent = ignore,
     command: Sequence[str] = (),
-    config_file: Path | None = None,
 ) -> RunDir:
     """Run one experiment and return its run directory.
 
-    `run` makes the run directory at step 5 (so that a mistake found earlier leaves nothing behind); an existing RunDir
-    is resumed from its checkpoint. Raises DlrunError; the run then says `failed` or `interrupted`.
+    The run lies in a new directory under `outputs`, or in `run_dir`. With `resume` that run goes on from its newest
+    checkpoint (from the start, equally, when it has none). A mistake that can be seen before the data is read leaves
+    nothing behind. Raises DlrunError; a run that began then says `failed` or `interrupted`.
     """
     began = time.perf_counter()
     environment.set_environment(config.runtime.backend, config.runtime.device)
     try:
         session = start_session(config.runtime, config.seed)
         builders = import_components(config)
-        resume = isinstance(run, RunDir)
-        directory = run if isinstance(run, RunDir) else run()
-        with RunLog(directory, on_event) as emit:
-            config = _claim(config, directory, session, builders, command, config_file, resume)
-            emit(RunStarted(directory.id, directory.path, config.name))
-            _guarded(config, directory, emit, began, resume)
+        run = resume or (RunDir.claim(run_dir) if run_dir else RunDir.create(outputs, config.name))
+        with RunLog(run, on_event) as emit:
+            if resume:
+                run.start({**run.record(), "failure": None})
+            else:
+                config = keep_plugins(config, run)
+                config = with_section(config, "runtime", threads=session.threads)
+                write_text(run.config_file, dump_config(config))
+                run.start(provenance(config, session, builders, command))
+            emit(RunStarted(run.id, run.path, config.name))
+            _guarded(config, run, emit, began, resumed=resume is not None)
     except DlrunError as error:
         raise error.located(config.place) from error.__cause__
-    return directory
+    return run
 
 
-def _claim(
-    config: Config,
-    run: RunDir,
-    session: Session,
-    builders: dict[str, Callable[..., Any]],
-    command: Sequence[str],
-    config_file: Path | None,
-    resume: bool,
-) -> Config:
-    """Step 5: `config.yaml` and `run.json`. A resumed run keeps both and counts the resume."""
-    if resume:
-        record = run.record()
-        run.start({**record, "status": "running", "resumed": record.get("resumed", 0) + 1, "failure": None})
-        return config
-    config = keep_plugins(config, run)
-    write_text(run.config_file, dump_config(config))
-    run.start(
-        {
-            "name": config.name,
-            "description": config.description,
-            "command": list(command),
-            "folder": str(Path.cwd()),
-            "config_file": str(config_file) if config_file else None,
-            "seed": config.seed,
-            "sample_data": config.data.sample,
-            "device": session.device_name,
-            "threads": session.threads,
-            "versions": environment.installed_versions() | {"dlrun": __version__},
-            "git": environment.git_state(Path.cwd()),
-            "builders": {key: str(Path(builder.__code__.co_filename)) for key, builder in builders.items()},
-            "test_readings": [],
-        }
-    )
-    return config
-
-
-def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, resume: bool) -> None:
+def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: bool) -> None:
     """Steps 6 to 8, with the run's status right whatever happens."""
     try:
-        _work(config, run, emit, began, resume)
+        _work(config, run, emit, began, resumed=resumed)
     except (Interrupted, KeyboardInterrupt) as error:
         resumable = isinstance(error, Interrupted) and error.exit_code == 75
         run.end(INTERRUPTED, resumable=resumable)
@@ -114,9 +81,9 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, resume: b
         raise
 
 
-def _work(config: Config, run: RunDir, emit: OnEvent, began: float, resume: bool) -> None:
+def _work(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: bool) -> None:
     data = load_data(config)
-    if resume and data.fingerprint != run.record().get("data"):
+    if resumed and data.fingerprint != run.record().get("data"):
         raise RunDirError("the data is not the same as when the run began", hint="start a new run on the new data")
     save_preprocessing(data, run.preprocess)
     run.update(data=data.fingerprint, split={"kind": data.split_kind, **{k: len(v) for k, v in data.splits.items()}})
@@ -130,7 +97,8 @@ def _work(config: Config, run: RunDir, emit: OnEvent, began: float, resume: bool
     )
     for note in data.notes:
         emit(Note(note))
-    experiment = Experiment(config, run, data, emit, resume)
+    experiment = Experiment(config, run, data, emit, resumed and run.checkpoint.exists())
+    experiment.settle(split=config.split.model_copy(update={"kind": data.split_kind}))
     routine = ROUTINES.get(config.routine.name)
     try:
         outcome = routine(experiment, **config.routine.parameters)
@@ -147,16 +115,13 @@ def _work(config: Config, run: RunDir, emit: OnEvent, began: float, resume: bool
     emit(RunEnded(COMPLETED, seconds))
 
 
-def load_data(config: Config) -> Any:
+def load_data(config: Config) -> Prepared:
     """Step 6: locate, load, split, fit the encoder on the training part."""
-    context = DataContext(
-        seed=config.seed,
-        sample=config.data.sample,
-        folders=[config.data.dir] if config.data.dir else [],
-    )
+    folders = [config.data.dir] if config.data.dir else []
+    context = DataContext(seed=config.seed, sample=config.data.sample, folders=folders)
     return prepare_data(
         config.data.name,
-        {key: value for key, value in config.data.parameters.items()},
+        config.data.parameters,
         context=context,
         split=config.split.model_dump(),
         seed=config.seed,

@@ -1,18 +1,113 @@
-"""Arguments and options that several verbs share."""
+"""Arguments and options that several verbs share, and what they mean."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlrun.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config
+    from dlrun.run_dir import RunDir
+
+DEFAULT_OUTPUTS = Path("outputs")
+
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what Keras and TensorFlow log, too.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Keras and TensorFlow log, too.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override a key: -s model.units=128; ~key drops it. Repeatable."),
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override: -s model.units=128; -s ~key drops it. Repeatable."),
 ]
 Outputs = Annotated[Path, typer.Option("--outputs", help="Folder that holds the runs.", envvar="DLRUN_OUTPUTS")]
-DEFAULT_OUTPUTS = Path("outputs")
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Shipped configs and YAML files, for the shell."""
+    from dlrun.config.loading import shipped_configs
+
+    files = [str(path) for path in Path().glob("**/*.yaml")] if not incomplete.startswith("/") else []
+    return [name for name in [*shipped_configs(), *files] if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Names and ids of runs, for the shell."""
+    from dlrun.run_dir import list_runs
+
+    runs = list(list_runs(Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS))))
+    names = sorted({run.path.parent.name for run in runs}) + [run.id for run in runs]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def set_verbosity(verbose: bool) -> None:
+    """Let TensorFlow's own log through, or not. Must come before its import."""
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+
+
+def load(text: str, overrides: Sequence[str]) -> Config:
+    """The config that a CONFIG argument names. Raises ConfigError."""
+    from dlrun.config.loading import find_config, load_config
+
+    return load_config(find_config(text), overrides)
+
+
+def load_run_to_resume(text: str, outputs: Path, overrides: Sequence[str]) -> tuple[Config, RunDir]:
+    """An interrupted run and its config. Raises ConfigError when there is nothing to resume or something was changed."""
+    from dlrun.config.loading import load_config
+    from dlrun.run_dir import COMPLETED, RUNNING, find_run
+
+    run = find_run(text, outputs)
+    status = run.status()
+    if status in (COMPLETED, RUNNING):
+        raise ConfigError(f"the run {run.id} is {status}; only an interrupted or failed run can be resumed")
+    if overrides:
+        raise ConfigError(
+            "a resumed run keeps its config", received=" ".join(overrides), hint="start a new run to change something"
+        )
+    return load_config(run.config_file), run
+
+
+@dataclass(frozen=True)
+class ModelTarget:
+    """What a RUN_OR_CHECKPOINT argument means. `run` is None for a file outside a run."""
+
+    config: Config
+    model_file: Path
+    run: RunDir | None
+    notes: list[str]
+
+
+def find_model(text: str, weights: str, config: str | None, outputs: Path, overrides: Sequence[str]) -> ModelTarget:
+    """The model, config and run behind a RUN_OR_CHECKPOINT argument. Raises DlrunError."""
+    from dlrun.config.loading import load_config
+    from dlrun.run_dir import COMPLETED, RunDir, find_run
+
+    path = Path(text)
+    if path.suffix == ".keras":
+        if not path.is_file():
+            raise ConfigError(f"there is no file {path}")
+        if config is not None:
+            return ModelTarget(load(config, overrides), path, None, [])
+        if not (path.parent / "run.json").exists():
+            raise ConfigError(f"{path} lies outside a run", hint="name the config whose data it shall be scored on: --config CONFIG")
+        run = RunDir(path.parent.absolute())
+    else:
+        run = find_run(text, outputs)
+        path = run.model_file(weights)
+    if config is not None:
+        raise ConfigError("--config is for a .keras file outside a run", hint="leave it out: the run has its config")
+    status = run.status()
+    notes = [] if status == COMPLETED else [f"this run is {status}; its model so far is scored"]
+    return ModelTarget(load_config(run.config_file, overrides), path, run, notes)
+
+
+def short(path: Path) -> str:
+    """A path relative to the current folder when it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

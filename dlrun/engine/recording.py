@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from dlrun import environment
+from dlrun.config.schema import Config
 from dlrun.drawing import draw_curves
 from dlrun.engine.execution import Outcome
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.scoring import baseline_for, baselines
-from dlrun.environment import peak_memory_bytes
-from dlrun.events import DataReady, EpochDone, Event, ModelReady, Note, OnEvent, RunEnded, RunStarted
+from dlrun.engine.session import Session
+from dlrun.events import Event, OnEvent, as_line
 from dlrun.run_dir import FORMAT, RunDir
-
-
-def event_line(event: Event) -> str | None:
-    """An event as one plain line, or None for those that only a live display shows."""
-    if isinstance(event, RunStarted):
-        return f"run {event.path}"
-    if isinstance(event, DataReady):
-        rows = ", ".join(f"{count} {name}" for name, count in event.rows.items())
-        return f"data {event.dataset} ({event.task}): {rows}"
-    if isinstance(event, ModelReady):
-        return f"model: {event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch} steps"
-    if isinstance(event, EpochDone):
-        logs = "  ".join(f"{name} {value:.4g}" for name, value in event.logs.items())
-        return f"epoch {event.epoch}  {event.seconds:.2f} s  {logs}" + ("  *best so far" if event.best else "")
-    if isinstance(event, Note):
-        return f"note: {event.message}"
-    if isinstance(event, RunEnded):
-        return f"{event.status} after {event.seconds:.1f} s"
-    return None
 
 
 class RunLog:
@@ -51,10 +36,31 @@ class RunLog:
             self._stream.close()
 
     def __call__(self, event: Event) -> None:
-        line = event_line(event)
+        line = as_line(event)
         if line and self._stream:
             self._stream.write(f"{datetime.now():%H:%M:%S} {line}\n")
         self._on_event(event)
+
+
+def provenance(
+    config: Config, session: Session, builders: dict[str, Callable[..., Any]], command: Sequence[str]
+) -> dict[str, Any]:
+    """The first content of `run.json`: what was asked, by whom it is done, where and with which versions."""
+    return {
+        "name": config.name,
+        "description": config.description,
+        "command": list(command),
+        "folder": str(Path.cwd()),
+        "seed": config.seed,
+        "sample_data": config.data.sample,
+        "device": session.device_name,
+        "threads": session.threads,
+        "versions": environment.installed_versions(),
+        "git": environment.git_state(Path.cwd()),
+        "builders": {key: builder.__code__.co_filename for key, builder in builders.items()},
+        "test_readings": [],
+        "notes": [],
+    }
 
 
 def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "parameters": outcome.parameters,
         "seconds": round(seconds, 3),
         "seconds_per_epoch": round(statistics.median(progress.seconds), 5) if progress.seconds else None,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": environment.peak_memory_bytes(),
         "expect": _expectation(config.expect, best),
     }
 

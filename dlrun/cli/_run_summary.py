@@ -1,0 +1,115 @@
+"""What a finished run comes to: the short table at the end of `train`, and `dlrun show RUN`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from dlrun.cli._options import DEFAULT_OUTPUTS, short
+from dlrun.cli._output import out, print_json
+from dlrun.run_dir import RunDir
+
+
+def show_end(run: RunDir, *, as_json: bool) -> None:
+    """The end of a run: best epoch, validation against the baseline, time, where it lies, what to type next."""
+    metrics = run.metrics()
+    if as_json:
+        print_json({"run": run.id, "path": str(run.path), "status": run.status(), "metrics": metrics})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for label, text in end_rows(run, metrics):
+        table.add_row(f"[dim]{label}[/]", text)
+    out().print(table)
+
+
+def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and text of each line of the end table."""
+    rows = []
+    if metrics["validated"]:
+        rows.append(("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (by {metrics['monitor']})"))
+    else:
+        rows.append(("epochs", f"{metrics['epochs']}; no validation part, so best.keras equals last.keras"))
+    for name, value in metrics["best"].items():
+        if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
+            rows.append((name, f"[bold]{value:.4f}[/]" + _against(name, value, metrics["baselines"])))
+    rows += _original_units(metrics)
+    if (expect := metrics.get("expect")) and expect["measured"] is not None:
+        verdict = "[green]as stated[/]" if expect["met"] else "[yellow]not as stated[/]"
+        source = f" ({expect['source']})" if expect["source"] else ""
+        rows.append(("stated", f"{expect['metric']} {expect['value']} ± {expect['tolerance']}{source}: {verdict}"))
+    peak = metrics["peak_memory_bytes"] / 2**20
+    per_epoch = metrics["seconds_per_epoch"]
+    rows.append(("time", f"{metrics['seconds']:.1f} s, {per_epoch:.3g} s per epoch; peak memory {peak:,.0f} MiB"))
+    if run.record().get("sample_data"):
+        rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
+    rows.append(("run", short(run.path)))
+    rows.append(("next", "dlrun evaluate -" + ("    dlrun retrain -" if metrics["validated"] else "    dlrun predict -")))
+    return rows
+
+
+def _against(name: str, value: float, baselines: dict[str, float]) -> str:
+    """The baseline beside a metric, and whether the model beats it."""
+    if name not in baselines:
+        return ""
+    level, higher_is_better = baselines[name], "acc" in name
+    beaten = value > level if higher_is_better else value < level
+    return f"  baseline {level:.4f}" + ("" if beaten else "  [red]not better than the baseline[/]")
+
+
+def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Mean absolute error in the target's own units, when the target was scaled for training."""
+    scale = metrics.get("target_scale")
+    name = "val_mae" if metrics["validated"] else "mae"
+    if not scale or len(scale) != 1 or name not in metrics["best"]:
+        return []
+    level = metrics["baselines"].get(name)
+    beside = f"  baseline {level * scale[0]:,.4g}" if level is not None else ""
+    return [(f"{name}, original units", f"[bold]{metrics['best'][name] * scale[0]:,.4g}[/]{beside}")]
+
+
+def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
+    """`dlrun show RUN`: what a run is, how it went, what lies in it. Raises UnknownNameError."""
+    from dlrun.run_dir import find_run
+
+    run = find_run(text, outputs or Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)))
+    record, status = run.record(), run.status()
+    metrics = run.metrics() if run.metrics_file.exists() else None
+    if as_json:
+        print_json({"path": str(run.path), "run": {**record, "status": status}, "metrics": metrics})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for label, value in record_rows(record, status):
+        table.add_row(f"[dim]{label}[/]", value)
+    for label, value in end_rows(run, metrics) if metrics else [("run", short(run.path))]:
+        table.add_row(f"[dim]{label}[/]", value)
+    table.add_row("[dim]files[/]", ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != ".")))
+    out().print(table)
+
+
+def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
+    """Label and text for what `run.json` says."""
+    from rich.markup import escape
+
+    rows = [("name", record.get("name", "")), ("status", status), ("started", record.get("started", ""))]
+    if record.get("description"):
+        rows.append(("about", escape(record["description"])))
+    if record.get("failure"):
+        rows.append(("failure", f"[red]{record['failure']['kind']}[/]\n{escape(record['failure']['message'])}"))
+    if status == "interrupted":
+        rows.append(("resume", f"dlrun train --resume {record['id']}"))
+    split = {k: v for k, v in (record.get("split") or {}).items() if k != "kind"}
+    if split:
+        rows.append(("split", f"{record['split']['kind']}: " + ", ".join(f"{n:,} {name}" for name, n in split.items())))
+    versions = record.get("versions", {})
+    rows.append(("versions", ", ".join(f"{k} {v}" for k, v in versions.items())))
+    rows.append(("device", f"{record.get('device')}, {record.get('threads')} threads, seed {record.get('seed')}"))
+    readings = record.get("test_readings", [])
+    rows.append(("test read", f"{len(readings)} time{'s' if len(readings) != 1 else ''}"))
+    rows.append(("command", escape(shlex.join(record.get("command") or []))))
+    return rows

@@ -1,0 +1,58 @@
+"""`dlrun predict`: predictions for raw inputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+
+SHOWN = 10
+
+
+def predict(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INPUT]...", help="Files with raw rows, or - for standard input. None: a split's rows."),
+    ] = None,
+    weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    split: Annotated[Literal["test", "validation", "training"], typer.Option(help="Without INPUT: which rows.")] = "test",
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Predict raw inputs with a run; the run knows how to prepare them."""
+    from dlrun.cli._output import out, print_json
+    from dlrun.config.loading import load_config
+    from dlrun.run_dir import find_run
+
+    _options.set_verbosity(verbose)
+    found = find_run(run, outputs)
+    config = load_config(found.config_file)
+    from dlrun.predict import predict as run_predict
+
+    predictions = run_predict(found, config, inputs or [], weights=weights, split=split)
+    if as_json:
+        print_json({"run": found.id, "file": str(predictions.file), "predictions": predictions.rows})
+        return
+    if not quiet:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for column in predictions.columns:
+            table.add_column(column, justify="right" if column != "input" else "left")
+        for row in predictions.rows[:SHOWN]:
+            table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+        out().print(table)
+        if len(predictions.rows) > SHOWN:
+            out().print(f"... {len(predictions.rows) - SHOWN:,} more")
+    out().print(f"{len(predictions.rows):,} predictions in {_options.short(predictions.file)}", markup=False)

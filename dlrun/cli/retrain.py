@@ -1,0 +1,46 @@
+"""`dlrun retrain`: the final model on training + validation."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+
+
+def retrain(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
+        ),
+    ],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the run's best epoch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Default: the run's.")] = None,
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a fresh model on training + validation for the best number of epochs."""
+    from dlrun.cli import _run_summary
+    from dlrun.cli._progress import listener
+    from dlrun.config.loading import load_config
+    from dlrun.events import Note
+    from dlrun.run_dir import find_run
+    from dlrun.studies.retrain import plan
+
+    _options.set_verbosity(verbose)
+    parent = find_run(run, outputs)
+    config, notes = plan(parent, load_config(parent.config_file), epochs=epochs, batch_size=batch_size)
+    with listener(quiet=quiet, as_json=as_json) as on_event:
+        from dlrun.train import train
+
+        for note in notes:
+            on_event(Note(note))
+        child = train(config, outputs=outputs, on_event=on_event, command=["dlrun", *sys.argv[1:]])
+    child.update(parent=parent.id)
+    _run_summary.show_end(child, as_json=as_json)

@@ -1,0 +1,65 @@
+"""`dlrun runs`: the runs there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs
+
+
+def runs(
+    name: Annotated[str | None, typer.Argument(help="Only runs of this name.", autocompletion=_options.complete_run)] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, counted from the latest.")] = 20,
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    as_json: Json = False,
+) -> None:
+    """List runs, latest last."""
+    from dlrun.cli._output import out, print_json
+
+    rows = list_rows(outputs, name)
+    if as_json:
+        print_json({"runs": rows})
+        return
+    if not rows:
+        out().print(f"no runs under {outputs}/ yet; start one: dlrun train digits", markup=False)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "id", "status", "best epoch", "best", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("best epoch", "seconds") else "left")
+    for row in rows[-last:]:
+        colour = {"completed": "green", "running": "blue", "failed": "red"}.get(row["status"], "yellow")
+        best = f"{row['metric']} {row['value']:.4f}" if row["value"] is not None else ""
+        table.add_row(
+            row["name"], row["id"], f"[{colour}]{row['status']}[/]", str(row["best_epoch"] or ""), best, str(row["seconds"] or "")
+        )
+    out().print(table)
+
+
+def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
+    """One entry per run; a run whose files are damaged says so instead of failing the list."""
+    from dlrun.errors import RunDirError
+    from dlrun.run_dir import list_runs
+
+    rows = []
+    for run in list_runs(outputs):
+        if name is not None and run.path.parent.name != name:
+            continue
+        row: dict[str, Any] = {"name": run.path.parent.name, "id": run.id, "path": str(run.path)}
+        row |= {"status": "damaged", "seconds": None, "best_epoch": None, "metric": None, "value": None}
+        try:
+            record = run.record()
+            row |= {"status": run.status(), "seconds": record.get("seconds")}
+            if run.metrics_file.exists():
+                metrics = run.metrics()
+                row |= {"best_epoch": metrics["best_epoch"], "metric": metrics["monitor"]}
+                row["value"] = metrics["best"].get(metrics["monitor"])
+        except (RunDirError, KeyError, AttributeError):
+            row["status"] = "damaged"
+        rows.append(row)
+    return rows

@@ -1,0 +1,60 @@
+"""`dlrun train`: one run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Quiet, Set, Verbose
+
+
+def train(
+    config: Annotated[
+        str | None,
+        typer.Argument(help="A YAML file, or the name of a shipped config.", autocompletion=_options.complete_config),
+    ] = None,
+    overrides: Set = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run.", autocompletion=_options.complete_run)
+    ] = None,
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    run_dir: Annotated[Path | None, typer.Option("--run-dir", help="Put the run exactly here.")] = None,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, train one batch, save, load; keep nothing.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train one experiment and keep it in a run directory."""
+    from dlrun.cli import _run_summary
+    from dlrun.cli._progress import listener
+
+    if (config is None) == (resume is None):
+        raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
+    options = [f"data.dir={data_dir}"] if data_dir else []
+    options += ["data.sample=true"] if sample else []
+    _options.set_verbosity(verbose)
+    if resume is not None:
+        loaded, interrupted = _options.load_run_to_resume(resume, outputs, [*options, *(overrides or [])])
+    else:
+        loaded, interrupted = _options.load(str(config), [*(overrides or []), *options]), None
+    if dry_run:
+        from dlrun.cli import _rehearsal_table
+
+        _rehearsal_table.show(loaded, as_json=as_json)
+        return
+    command = ["dlrun", *sys.argv[1:]]
+    with listener(quiet=quiet, as_json=as_json) as on_event:
+        from dlrun.train import train as run_train
+
+        run = run_train(
+            loaded, outputs=outputs, run_dir=run_dir, resume=interrupted, on_event=on_event, command=command
+        )
+    _run_summary.show_end(run, as_json=as_json)
