@@ -1,0 +1,200 @@
+"""Keras objects in a config (`relu`, `Flatten`, `{Dense: {units: 32}}`) against the source of the installed Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun import keras_names
+from dlrun.config.arguments import check_arguments, check_type
+from dlrun.config.nodes import Report, dotted, show_value
+from dlrun.config.types import Type
+from dlrun.errors import Key
+from dlrun.signatures import Parameter
+
+_LAYER_ARGUMENTS = ("layer", "forward_layer", "backward_layer", "cell")
+_ENDINGS = {"_regularizer": "regularizers", "_initializer": "initializers", "_constraint": "constraints"}
+_INTEGERS = ("units", "filters", "patience", "output_dim", "input_dim", "num_heads", "key_dim")
+_POSITIVE = ("units", "filters", "output_dim", "input_dim", "num_heads", "key_dim", "learning_rate", "decay_steps")
+_NOT_NEGATIVE = ("patience", "min_delta", "weight_decay")
+_FRACTIONS = ("dropout", "recurrent_dropout")
+_RENAMED = ("losses", "metrics", "initializers", "regularizers", "constraints")  # stored by the class' own name
+
+
+def check_object(report: Report, kind: str, key: Key, value: Any) -> Any:
+    """A name, or a one-key mapping of a name to Keras' own arguments, of any kind but activations."""
+    noun = keras_names.noun(kind)
+    if isinstance(value, str):
+        if keras_names.canonical(kind, value) is None:
+            _unknown(report, kind, key, value, on="value")
+        elif kind not in _RENAMED or kind in ("initializers", "regularizers", "constraints"):
+            _check_call(report, kind, value, key, {})
+        return value
+    if not isinstance(value, dict) or len(value) != 1:
+        _wrong_notation(report, noun, key, value)
+        return value
+    ((name, arguments),) = value.items()
+    inner = (*key, name)
+    own = keras_names.canonical(kind, str(name))
+    if own is None:
+        _unknown(report, kind, inner, str(name), on="key")
+        return value
+    if arguments is not None and not isinstance(arguments, dict):
+        _arguments_wanted(report, kind, inner, arguments)
+        return value
+    checked = _check_call(report, kind, str(name), inner, arguments or {})
+    return {own if kind in _RENAMED else name: checked}
+
+
+def _unknown(report: Report, kind: str, key: Key, name: str, *, on: Any) -> None:
+    problem = keras_names.unknown(kind, name).problems[0]
+    report.add(key, problem.message, on=on, expected=problem.expected, hint=problem.hint)
+
+
+def _wrong_notation(report: Report, noun: str, key: Key, value: Any) -> None:
+    hint, received = None, show_value(value)
+    if isinstance(value, dict) and value:
+        received = f"a mapping with the keys {', '.join(map(str, value))}"
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        rest = ", ".join(f"{k}: ..." for k in value if k != "name")
+        hint = f"write {{{value['name']}: {{{rest}}}}}" if rest else f"write {value['name']}"
+    elif isinstance(value, dict) and len(value) > 1:
+        hint = "indent the arguments deeper than the name, or write {Name: {argument: value}}"
+    article = "an" if noun[0] in "aeiou" else "a"
+    report.add(
+        key,
+        f"{dotted(key)} is not {article} {noun}",
+        received=f"a mapping with the keys {', '.join(map(str, value))}"
+        if isinstance(value, dict) and value
+        else show_value(value),
+        expected="a name, or a mapping of one name to its arguments",
+        hint=hint,
+    )
+
+
+def _arguments_wanted(report: Report, kind: str, key: Key, arguments: Any) -> None:
+    parameters = keras_names.signature(kind, str(key[-1])).parameters
+    hint = f"write {key[-1]}: {{{parameters[0].name}: {arguments}}}" if parameters else f"write {key[-1]}"
+    report.add(
+        key,
+        f"the arguments of the {keras_names.noun(kind)} {key[-1]} are not a mapping",
+        received=show_value(arguments),
+        expected="a mapping of argument names to values",
+        hint=hint,
+    )
+
+
+def _check_call(report: Report, kind: str, name: str, key: Key, arguments: dict[Any, Any]) -> dict[Any, Any]:
+    signature = keras_names.signature(kind, name)
+    return check_arguments(
+        report,
+        key,
+        f"the {keras_names.noun(kind)} `{name}`",
+        arguments,
+        {p.name: p for p in signature.parameters},
+        check_value=lambda parameter, where, value: check_keras_value(report, kind, name, parameter, where, value),
+        accepts_more=signature.open,
+    )
+
+
+def check_layers(report: Report, key: Key, value: Any) -> Any:
+    """A list of Keras layers."""
+    if not isinstance(value, list):
+        report.add(
+            key,
+            f"{dotted(key)} is not a list of Keras layers",
+            received=show_value(value),
+            hint="write one `- Name` per layer",
+        )
+        return value
+    return [check_object(report, "layers", (*key, index), item) for index, item in enumerate(value)]
+
+
+def check_activation(report: Report, key: Key, value: Any) -> Any:
+    """The name of a Keras activation, or null for none."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        report.add(
+            key, f"{dotted(key)} is not the name of an activation", received=show_value(value), expected="text, or null"
+        )
+    elif keras_names.canonical("activations", value) is None:
+        _unknown(report, "activations", key, value, on="value")
+    return value
+
+
+def check_keras_value(report: Report, kind: str, owner: str, parameter: Parameter, key: Key, value: Any) -> Any:
+    """One argument of a Keras object, by its name and its default."""
+    name = parameter.name
+    if value is None and not parameter.required:
+        return None
+    if kind == "layers" and name in _LAYER_ARGUMENTS and isinstance(value, str | dict):
+        return check_object(report, "layers", key, value)
+    for ending, other in _ENDINGS.items():
+        if name.endswith(ending):
+            return check_object(report, other, key, value)
+    if name == "activation" or name.endswith("_activation"):
+        return check_activation(report, key, value)
+    if name == "learning_rate" and isinstance(value, dict):
+        return check_object(report, "schedules", key, value)
+    before = len(report.problems)
+    value = _check_by_default(report, parameter, key, value)
+    if len(report.problems) == before:
+        _check_range(report, owner, name, key, value)
+    return value
+
+
+def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any) -> Any:
+    """The type of a literal default tells the type of the argument where that is safe."""
+    default = parameter.default
+    if isinstance(default, bool):
+        return check_type(report, key, value, Type("bool"))
+    if parameter.name in _INTEGERS:
+        return check_type(report, key, value, Type("int"))
+    if isinstance(default, float) or parameter.name == "learning_rate":
+        return check_type(report, key, value, Type("float")) if not isinstance(value, list | dict) else value
+    if isinstance(default, int) and (
+        isinstance(value, str) or (isinstance(value, bool) and parameter.name != "verbose")
+    ):
+        return check_type(report, key, value, Type("int"))
+    if isinstance(default, tuple) and isinstance(value, str | bool):
+        return check_type(report, key, value, Type("Union", (Type("int"), Type("list", (Type("int"),)))))
+    return value
+
+
+def _check_range(report: Report, owner: str, name: str, key: Key, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    wanted = None
+    if name in _POSITIVE and value <= 0:
+        wanted = "greater than 0"
+    elif name in _NOT_NEGATIVE and value < 0:
+        wanted = "0 or greater"
+    elif (name in _FRACTIONS or (name == "rate" and "Dropout" in owner)) and not 0 <= value <= 1:
+        wanted = "from 0 to 1"
+    if wanted:
+        hint = f"write {value / 100:g} for {value:g} %" if wanted == "from 0 to 1" and 1 < value <= 100 else None
+        report.add(key, f"{dotted(key)} is out of range", received=f"{value}", expected=f"a number {wanted}", hint=hint)
+
+
+def check_named(
+    report: Report, kind: str, key: Key, section: dict[Any, Any], supplied: tuple[str, ...] = ()
+) -> dict[Any, Any]:
+    """A section with `name` and Keras' own arguments beside it: the optimizer, or one callback."""
+    name = section.get("name")
+    if not isinstance(name, str):
+        return section
+    if keras_names.canonical(kind, name) is None:
+        _unknown(report, kind, (*key, "name"), name, on="value")
+        return section
+    signature = keras_names.signature(kind, name)
+    checked = check_arguments(
+        report,
+        key,
+        f"the {keras_names.noun(kind)} `{name}`",
+        {k: v for k, v in section.items() if k != "name"},
+        {p.name: p for p in signature.parameters if p.name != "name"},
+        check_value=lambda parameter, where, value: check_keras_value(report, kind, name, parameter, where, value),
+        supplied=supplied,
+        accepts_more=signature.open,
+    )
+    return {"name": name, **checked}

@@ -1,0 +1,75 @@
+"""From what the user wrote to a frozen Config: files, `-s`, short forms, keys, signatures; all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.coherence import check_coherence
+from dlrun.config.extending import read_config
+from dlrun.config.nodes import Node, Report, from_plain, to_plain, walk
+from dlrun.config.overrides import apply_overrides
+from dlrun.config.parameters import check_components
+from dlrun.config.schema import Config
+from dlrun.config.sections import build_config
+from dlrun.config.shorthand import expand
+from dlrun.errors import ConfigError, Key, Place, Problem
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """The resolved config of a file: extended files below it, overrides (`model.units=128`, `~monitor`) on top.
+
+    Every default of a builder, the optimizer and the callbacks is filled in; paths are absolute; each value knows
+    where it was written (`config.place`). Neither Keras nor a plugin is imported.
+
+    Raises ConfigError with all problems that can be seen at once.
+    """
+    path = Path(path)
+    root = read_config(path)
+    apply_overrides(root, overrides)
+    return _resolve(root, path.stem)
+
+
+def config_from_mapping(values: Mapping[str, Any], overrides: Iterable[str] = (), *, name: str = "config") -> Config:
+    """The resolved config of Python values, for notebooks and studies; relative paths start at the current folder.
+
+    Raises ConfigError; its problems have keys but no place.
+    """
+    root = from_plain(dict(values))
+    expand(root)
+    apply_overrides(root, overrides)
+    return _resolve(root, name)
+
+
+def _resolve(root: Node, stem: str) -> Config:
+    for section in ("routine", "optimizer"):  # so that their arguments are filled in, too
+        if section not in root.content:
+            root.content[section] = from_plain({"name": Config.model_fields[section].default.name})
+    report = Report(root)
+    plain = to_plain(root)
+    if not plain.get("name"):
+        plain["name"] = "".join(c if c.isalnum() or c in "_.-" else "_" for c in stem)[:64]
+    checked = check_components(report, plain)
+    config = build_config(report, checked)
+    check_coherence(report, plain)
+    if report.problems or config is None:
+        raise ConfigError(problems=_in_order(report.problems))
+    config._origins.update(_origins(root))
+    return config
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """As they stand in the files, each once."""
+    ordered = sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column) if p.place else ("", 0, 0))
+    return list(dict.fromkeys(ordered))
+
+
+def _origins(root: Node) -> dict[Key, Place]:
+    """Where each leaf's value and each section's key was written."""
+    found = {}
+    for key, node in walk(root):
+        place = (node.key_place or node.place) if node.is_mapping or node.is_list else node.place
+        if key and place:
+            found[key] = place
+    return found

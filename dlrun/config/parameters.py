@@ -1,0 +1,208 @@
+"""Components against the signatures of their builders and of Keras; their defaults filled in. Nothing is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dlrun import keras_names
+from dlrun.config.arguments import check_arguments, check_type, literal_defaults
+from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
+from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
+from dlrun.config.types import Type, from_source
+from dlrun.errors import Key, PluginError, UnknownNameError
+from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
+from dlrun.signatures import Parameter
+
+_BUILDERS = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
+_OWN_KEYS = {"data": ("name", "dir", "sample"), "model": ("name",), "routine": ("name",)}
+# dlrun knows where a run keeps these files
+_SUPPLIED = {
+    "TensorBoard": ("log_dir",),
+    "CSVLogger": ("filename",),
+    "BackupAndRestore": ("backup_dir",),
+    "ModelCheckpoint": ("filepath",),
+}
+_FROM_MONITOR = ("monitor", "mode")  # the section `monitor` is their default
+
+
+def check_components(report: Report, plain: dict[str, Any]) -> dict[str, Any]:
+    """The config with every component checked and filled in; what is wrong goes into the report.
+
+    A section of the wrong shape is left as it is: the schema complains about it.
+    """
+    report.plugins = plugins = usable_plugins(report, plain.get("plugins"))
+    result = dict(plain)
+    for section, registry in _BUILDERS.items():
+        if isinstance(plain.get(section), dict):
+            result[section] = check_builder(report, section, registry, plain[section], plugins)
+    if isinstance(plain.get("optimizer"), dict):
+        result["optimizer"] = _filled(
+            check_named(report, "optimizers", ("optimizer",), plain["optimizer"]), "optimizers"
+        )
+    if isinstance(plain.get("loss"), str | dict):
+        result["loss"] = check_object(report, "losses", ("loss",), plain["loss"])
+    for section in ("metrics", "callbacks"):
+        if isinstance(plain.get(section), list):
+            check = _check_metric if section == "metrics" else _check_callback
+            result[section] = [check(report, (section, index), item) for index, item in enumerate(plain[section])]
+    return result
+
+
+def _check_metric(report: Report, key: Key, value: Any) -> Any:
+    return check_object(report, "metrics", key, value)
+
+
+def _check_callback(report: Report, key: Key, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    supplied = _SUPPLIED.get(str(value.get("name")), ())
+    return _filled(
+        check_named(report, "callbacks", key, value, supplied), "callbacks", without=(*supplied, *_FROM_MONITOR)
+    )
+
+
+def _filled(section: dict[Any, Any], kind: str, without: Sequence[str] = ()) -> dict[Any, Any]:
+    """A section with Keras' defaults, except those that mean "none" or come from elsewhere."""
+    name = section.get("name")
+    if not isinstance(name, str) or keras_names.canonical(kind, name) is None:
+        return section
+    defaults = literal_defaults(keras_names.signature(kind, name).parameters)
+    kept = {k: v for k, v in defaults.items() if v is not None and k not in without and k != "name"}
+    return {"name": name, **{k: section.get(k, v) for k, v in kept.items()}, **section}
+
+
+def usable_plugins(report: Report, value: Any) -> list[Path]:
+    """The plugin files that can be read from source; the others go into the report."""
+    usable = []
+    for index, item in enumerate(value if isinstance(value, list) else []):
+        if not isinstance(item, str):
+            continue
+        path = absolute(report, ("plugins", index), item)
+        if not path.is_file():
+            what = "it is a folder" if path.is_dir() else "there is no such file"
+            report.add(("plugins", index), f"the plugin {item} cannot be read: {what}", expected="a Python file")
+            continue
+        try:
+            check_plugin(path)
+        except PluginError as error:
+            problem = error.problems[0]
+            report.add(("plugins", index), problem.message, expected=problem.expected, hint=problem.hint)
+        else:
+            usable.append(path)
+    return usable
+
+
+def check_builder(
+    report: Report, section: str, registry: Registry, values: dict[Any, Any], plugins: Sequence[Path]
+) -> dict[Any, Any]:
+    """A section that names a registered builder, with all its parameters."""
+    name = values.get("name")
+    if not isinstance(name, str):
+        return values
+    entry = _describe(report, registry, name, plugins, (section, "name"), on="value")
+    if entry is None:
+        return values
+    own = {key: value for key, value in values.items() if key in _OWN_KEYS[section]}
+    given = {key: value for key, value in values.items() if key not in own}
+    checked = _check_entry(report, (section,), entry, given)
+    defaults = literal_defaults(entry.signature.keyword_parameters().values())
+    return {**own, **{key: checked.get(key, value) for key, value in defaults.items()}, **checked}
+
+
+def _describe(
+    report: Report, registry: Registry, name: str, plugins: Sequence[Path], key: Key, *, on: Any
+) -> Entry | None:
+    try:
+        return registry.describe(name, plugins)
+    except UnknownNameError as error:
+        problem = error.problems[0]
+        report.add(key, problem.message, on=on, expected=problem.expected, hint=problem.hint)
+    return None
+
+
+def _check_entry(report: Report, key: Key, entry: Entry, given: dict[Any, Any]) -> dict[Any, Any]:
+    supplied = {p.name for p in entry.signature.parameters if not p.keyword_only}
+    owner = f"the {entry.kind} `{entry.name}`"
+    for name in [name for name in given if name in supplied]:
+        report.add((*key, name), f"{dotted((*key, name))} is supplied by dlrun", on="key", hint="remove it")
+    return check_arguments(
+        report,
+        key,
+        owner,
+        {name: value for name, value in given.items() if name not in supplied},
+        entry.signature.keyword_parameters(),
+        check_value=lambda parameter, where, value: check_parameter(report, parameter, where, value),
+        accepts_more=entry.signature.open,
+    )
+
+
+def check_parameter(report: Report, parameter: Parameter, key: Key, value: Any) -> Any:
+    """One parameter of a builder by its annotation."""
+    if value is None and parameter.default is None:
+        return None
+    wanted = from_source(parameter.annotation)
+    before = len(report.problems)
+    converted = check_type(report, key, value, wanted)
+    return _check_special(report, key, wanted, converted) if len(report.problems) == before else value
+
+
+def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
+    """The parts of a value whose annotation has a meaning of its own."""
+    if value is None:
+        return None
+    if wanted.name == "Union":
+        for member in wanted.arguments:
+            value = _check_special(report, key, member, value)
+        return value
+    if wanted.name == "list" and isinstance(value, list) and wanted.arguments:
+        return [_check_special(report, (*key, i), wanted.arguments[0], item) for i, item in enumerate(value)]
+    if wanted.name == "dict" and isinstance(value, dict) and len(wanted.arguments) == 2:
+        return {k: _check_special(report, (*key, k), wanted.arguments[1], item) for k, item in value.items()}
+    if wanted.name == "Activation":
+        return check_activation(report, key, value)
+    if wanted.name in ("Regularizer", "Initializer"):
+        return check_object(report, wanted.name.lower() + "s", key, value)
+    if wanted.name == "Layers":
+        return check_layers(report, key, value)
+    if wanted.name == "Transforms":
+        return check_transforms(report, key, value)
+    return data_path(report, key, value) if wanted.name == "DataPath" and isinstance(value, str) else value
+
+
+def check_transforms(report: Report, key: Key, value: Any) -> Any:
+    """A list of registered transforms: names, or one-key mappings of a name to its arguments."""
+    if not isinstance(value, list):
+        report.add(key, f"{dotted(key)} is not a list of transforms", received=show_value(value), hint="write [name]")
+        return value
+    checked = []
+    for index, item in enumerate(value):
+        where: Key = (*key, index)
+        if isinstance(item, str):
+            if entry := _describe(report, TRANSFORMS, item, report.plugins, where, on="value"):
+                _check_entry(report, where, entry, {})
+        elif isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), dict | None):
+            ((name, arguments),) = item.items()
+            if entry := _describe(report, TRANSFORMS, str(name), report.plugins, (*where, name), on="key"):
+                item = {name: _check_entry(report, (*where, name), entry, arguments or {})}
+        else:
+            expected = "a name, or a mapping of one name to its arguments"
+            report.add(where, f"{dotted(where)} is not a transform", received=show_value(item), expected=expected)
+        checked.append(item)
+    return checked
+
+
+def data_path(report: Report, key: Key, text: str) -> str:
+    """The absolute path of a file or folder beside the file that names it; as written when there is none."""
+    path = absolute(report, key, text)
+    return str(path) if path.exists() else text
+
+
+def absolute(report: Report, key: Key, text: str) -> Path:
+    """An absolute path: relative ones start at the folder of the YAML file, or at the current one for `-s`."""
+    node = find(report.root, key)
+    place = node.place if node else None
+    folder = Path() if place is None or place.source == OVERRIDE_SOURCE else Path(place.source).parent
+    return Path(os.path.normpath(Path.cwd() / folder / Path(text).expanduser()))

@@ -1,0 +1,36 @@
+"""Short forms written out: `model: mlp` is `model: {name: mlp}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun.config.nodes import Node
+
+COMPONENTS = ("data", "model", "routine", "optimizer")
+_TEXT_STANDS_FOR = {**dict.fromkeys(COMPONENTS, "name"), "monitor": "metric"}
+_ONE_STANDS_FOR_A_LIST = ("plugins", "callbacks", "metrics")
+
+
+def expand(root: Node) -> None:
+    """Write the short forms in a config's tree out, in place."""
+    for section, key in _TEXT_STANDS_FOR.items():
+        if section in root.content:
+            _wrap(root.content[section], key)
+    for section in _ONE_STANDS_FOR_A_LIST:
+        node = root.content.get(section)
+        if node is not None and isinstance(node.content, str):
+            node.content = [Node(node.content, node.place)]
+    callbacks = root.content.get("callbacks")
+    if callbacks is not None and callbacks.is_list:
+        for item in callbacks.content:
+            _wrap(item, "name")
+
+
+def _wrap(node: Node, key: str) -> None:
+    if isinstance(node.content, str):
+        node.content = {key: Node(node.content, node.place)}
+
+
+def shorthand_schemas(section: str) -> list[dict[str, Any]]:
+    """The short forms of a section as JSON Schema."""
+    return [{"type": "string"}] if section in (*_TEXT_STANDS_FOR, *_ONE_STANDS_FOR_A_LIST) else []
