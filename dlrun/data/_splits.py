@@ -50,7 +50,8 @@ def split_rows(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
     rest, test = _test_part(rows, options, kind, child_seed(seed, "test"), notes)
     if options.get("fold"):
         if options.get("kind", "auto") in ("auto", "given"):
-            kind = _by_class(rows, 2 * options["fold"].get("n_splits", 4), notes)
+            classes = None if rows.classes is None else rows.classes[rest]
+            kind = _by_class(classes, options["fold"].get("n_splits", 4), notes)
         training, held_out = _fold(rows, rest, kind, options, seed)
     elif validation == "test":
         if not len(test):
@@ -75,7 +76,7 @@ def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
     """The kind to use, with or without folds; `auto` is decided here, and what the kind needs is checked."""
     kind = options.get("kind", "auto")
     if kind == "auto":
-        return "given" if "validation" in rows.parts else _by_class(rows, 3, notes)
+        return "given" if "validation" in rows.parts else _by_class(rows.classes, 3, notes)
     needed = not options.get("fold") and options.get("validation", 0.2) not in (0, "test")
     if kind == "given" and needed and "validation" not in rows.parts:
         raise DataError(
@@ -94,9 +95,9 @@ def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
     return str(kind)
 
 
-def _by_class(rows: Rows, needed: int, notes: list[str]) -> str:
+def _by_class(classes: np.ndarray | None, needed: int, notes: list[str]) -> str:
     """`stratified` when every class has the needed rows, else `shuffled`."""
-    smallest = 0 if rows.classes is None else int(np.unique(rows.classes, return_counts=True)[1].min())
+    smallest = 0 if classes is None else int(np.unique(classes, return_counts=True)[1].min())
     if 0 < smallest < needed:
         notes.append(f"the smallest class has {smallest} rows: the split is shuffled, not stratified")
     return "stratified" if smallest >= needed else "shuffled"

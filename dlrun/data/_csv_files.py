@@ -1,0 +1,183 @@
+"""CSV files brought into columns of text: delimiter and header found, every row of the same width."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.data._text_files import read_text
+from dlrun.errors import DataError, listing
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a CSV file is written. `delimiter` is a character, a name such as `tab`, or `auto`; so is `header`."""
+
+    delimiter: str = "auto"
+    header: bool | str = "auto"
+    encoding: str = "utf-8"
+    missing: Sequence[str] = MISSING
+
+
+@dataclass
+class Table:
+    """A CSV file: text columns by name in the file's order, cells stripped. `named` says that it has a header."""
+
+    source: str
+    columns: dict[str, list[str]]
+    named: bool
+    form: Form
+    text: str
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def place(self, row: int, column: str | None = None) -> str:
+        """`file:line: column name` of a row counted from 0."""
+        wanted = row + self.named
+        reader = _reader(self.text, self.form.delimiter)
+        for _ in zip(range(wanted + 1), filter(None, reader), strict=False):
+            pass
+        return f"{self.source}:{reader.line_num}" + (f": column {column}" if column is not None else "")
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number (`inf` counts, `nan` and `1_000` do not)."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def read_table(source: str | Path, form: Form, known_names: Iterable[str] = ()) -> Table:
+    """The columns of a CSV file. `known_names` are names that a header would hold.
+
+    Raises DataError naming file and line: empty, ragged, binary, wrongly encoded, duplicate names, an open quote.
+    """
+    text = _without_comment(read_text(source, form.encoding))
+    if not text.strip():
+        raise DataError(f"{source}: the file is empty")
+    delimiter = DELIMITERS.get(form.delimiter, form.delimiter)
+    if delimiter == "auto":
+        delimiter = _find_delimiter(str(source), text)
+    if len(delimiter) != 1:
+        raise DataError(
+            f"{form.delimiter!r} is no delimiter",
+            key=("data", "delimiter"),
+            expected=f"one character, auto, {', '.join(DELIMITERS)}",
+        )
+    form = Form(delimiter, form.header, form.encoding, tuple(form.missing))
+    cells = _read_cells(str(source), text, delimiter)
+    columns = [[cell.strip() for cell in column] for column in zip(*cells, strict=True)]
+    named = form.header if isinstance(form.header, bool) else _has_header(columns, set(known_names), form.missing)
+    names = _names([column.pop(0) for column in columns], str(source)) if named else []
+    names = names or [f"column_{place + 1}" for place in range(len(columns))]
+    if not columns[0]:
+        raise DataError(f"{source}: the file has a header but no rows")
+    return Table(str(source), dict(zip(names, columns, strict=True)), named, form, text)
+
+
+def _without_comment(text: str) -> str:
+    """The text without a first line such as Adult's `|1x3 Cross validator`."""
+    first, _, rest = text.partition("\n")
+    return rest if first.startswith(("|", "#")) and "," not in first and rest else text
+
+
+def _reader(text: str, delimiter: str) -> Any:
+    lines: Iterable[str] = io.StringIO(text)
+    if delimiter == " ":  # any white space, as in UCI's older files
+        lines = (" ".join(line.split()) for line in lines)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+
+
+def _read_cells(source: str, text: str, delimiter: str) -> list[list[str]]:
+    reader = _reader(text, delimiter)
+    try:
+        cells = [row for row in reader if row]
+    except csv.Error as error:
+        raise DataError(
+            f"{source}:{reader.line_num}: the file cannot be read as CSV: {error}",
+            hint="look for a quote that is not closed",
+        ) from error
+    widths = Counter(map(len, cells))
+    if len(widths) > 1:
+        raise _ragged(source, text, delimiter, len(cells[0]))
+    return cells
+
+
+def _ragged(source: str, text: str, delimiter: str, width: int) -> DataError:
+    """The error for the first row whose width is not that of the first row."""
+    reader = _reader(text, delimiter)
+    before = 0
+    for row in reader:
+        line = reader.line_num
+        if row and len(row) != width:
+            break
+        before = line
+    spread = f", spread over lines {before + 1} to {line}" if line > before + 1 else ""
+    return DataError(
+        f"{source}:{before + 1}: the row has {len(row)} cells, the first row has {width}",
+        received=listing([repr(cell[:20]) for cell in row], 4) + spread,
+        hint="look for a quote that is not closed" if spread else "look for a delimiter too much or too little",
+    )
+
+
+def _find_delimiter(source: str, text: str) -> str:
+    """The delimiter that divides the first rows into the same number of cells, more than one."""
+    if source.lower().removesuffix(".gz").endswith(".tsv"):
+        return "\t"
+    sample = "\n".join(text.split("\n", 51)[:50])
+    best, most = ",", 1
+    for delimiter in (",", "\t", ";", "|", " "):
+        try:
+            widths = [len(row) for row in _reader(sample, delimiter) if row]
+        except csv.Error:
+            continue
+        if widths and min(widths) == max(widths) > most and (most == 1 or delimiter != " "):
+            best, most = delimiter, max(widths)
+    if most == 1 and "," not in sample:
+        found = Counter(character for character in sample if character in "\t;|")
+        best = found.most_common(1)[0][0] if found else ","
+    return best
+
+
+def _has_header(columns: list[list[str]], known: set[str], missing: Sequence[str]) -> bool:
+    """Whether the first row holds names: text above numbers, or words that do not occur below."""
+    first = [column[0] for column in columns]
+    if known & set(first):
+        return True
+    if any(is_number(cell) for cell in first) or any(cell in missing for cell in first[1:]):
+        return False
+    if len(set(first)) < len(first) or len(columns[0]) == 1:
+        return len(columns[0]) > 1 and _above_numbers(columns, missing)
+    return _above_numbers(columns, missing) or not any(column[0] in column[1:] for column in columns)
+
+
+def _above_numbers(columns: list[list[str]], missing: Sequence[str]) -> bool:
+    ignored = set(missing)
+    for column in columns:
+        known = [cell for cell in column[1:200] if cell not in ignored]
+        if known and all(map(is_number, known)):
+            return True
+    return False
+
+
+def _names(first: list[str], source: str) -> list[str]:
+    names = [name or f"column_{place + 1}" for place, name in enumerate(first)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        places = [str(place + 1) for place, name in enumerate(names) if name == twice[0]]
+        raise DataError(
+            f"{source}:1: two columns have the name {twice[0]!r}",
+            received=f"columns {' and '.join(places)}",
+            hint="rename one, or set header: false and name columns by number",
+        )
+    return names

@@ -1,0 +1,112 @@
+"""Members of .npz files, those with ragged rows included, read without running anything a file may contain."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from dlrun.errors import DataError, listing
+
+MOST_BYTES = 256 * 2**20  # unpacked, of one member; the largest known is 14 MB
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    NotImplementedError,
+)
+
+
+class _ArrayClass:
+    """Stands for `numpy.ndarray` in a stream; it cannot be called to reserve memory."""
+
+
+def _new_array(cls: Any, shape: Sequence[int], code: Any) -> np.ndarray:
+    """An empty array, which the stream then fills; NumPy writes every array so."""
+    if cls is not _ArrayClass or tuple(shape) != (0,):
+        raise pickle.UnpicklingError("an array is made in an unknown way")
+    return np.ndarray((0,), "b")
+
+
+def _new_dtype(name: str, *_flags: Any) -> Any:
+    if name not in ("O8", "O4", "i8", "i4", "i2", "u8", "u4", "u2", "u1", "i1"):
+        raise pickle.UnpicklingError(f"an array of type {name}")
+    return np.dtype(name, copy=True)  # type: ignore[call-overload]
+
+
+class _RaggedUnpickler(pickle.Unpickler):
+    """Builds lists, integers and NumPy arrays; refuses all else (after Keras' own loader, keras/src/datasets)."""
+
+    known: dict[tuple[str, str], Callable[..., Any]] = {  # noqa: RUF012
+        ("numpy", "ndarray"): _ArrayClass,
+        ("numpy", "dtype"): _new_dtype,
+        ("numpy.core.multiarray", "_reconstruct"): _new_array,
+        ("numpy._core.multiarray", "_reconstruct"): _new_array,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The builder behind a name in the stream. Raises UnpicklingError for names that data does not need."""
+        if (module, name) not in self.known:
+            raise pickle.UnpicklingError(f"the file wants to run {module}.{name}, which no data needs")
+        return self.known[module, name]
+
+
+def read_ragged(path: Path, member: str, dtype: str = "int32") -> list[np.ndarray]:
+    """Rows of integers of differing length, each `(length,)`, from an object array in an .npz file.
+
+    Raises DataError when the file is damaged, holds anything else, or wants to run code.
+    """
+    rows = _read(path, member, _read_objects)
+    try:
+        lengths = np.fromiter(map(len, rows), "int64", len(rows))
+        flat = np.fromiter(itertools.chain.from_iterable(rows), dtype, int(lengths.sum()))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: {member} does not hold rows of integers: {error}") from error
+    return np.split(flat, np.cumsum(lengths)[:-1])
+
+
+def read_array(path: Path, member: str) -> np.ndarray:
+    """A numeric array from an .npz file. Raises DataError."""
+    return np.asarray(_read(path, member, lambda file: np.lib.format.read_array(file, allow_pickle=False)))
+
+
+def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any]) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if f"{member}.npy" not in archive.namelist():
+                found = [name.removesuffix(".npy") for name in archive.namelist()]
+                raise DataError(f"{path}: there is no array {member}", received=listing(found) or "an empty file")
+            if archive.getinfo(f"{member}.npy").file_size > MOST_BYTES:
+                raise DataError(f"{path}: the array {member} is larger than {MOST_BYTES >> 20} MiB")
+            with archive.open(f"{member}.npy") as file:
+                return read(file)
+    except DAMAGED as error:
+        raise DataError(
+            f"{path}: the file is damaged or not what it should be: {error}", hint="remove it and fetch it again"
+        ) from error
+
+
+def _read_objects(file: IO[bytes]) -> np.ndarray:
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(file)
+    if dtype != np.dtype("O") or len(shape) != 1:
+        raise ValueError(f"an array of {dtype} with shape {shape} where rows of differing length were expected")
+    rows = _RaggedUnpickler(file).load()
+    if not isinstance(rows, np.ndarray) or rows.shape != shape:
+        raise ValueError(f"no array of shape {shape}")
+    return rows

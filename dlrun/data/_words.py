@@ -1,0 +1,177 @@
+"""The encoder of texts that are rows of word ids."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from keras import ops
+
+from dlrun.data._dataset import Arrays, Encoder, encoder
+from dlrun.data._text_files import read_text
+from dlrun.errors import DataError
+from dlrun.spec import InputSpec
+
+START, UNKNOWN, INDEX_FROM = 1, 2, 3  # as keras.datasets.imdb.load_data; 0 is padding
+Side = Literal["pre", "post"]
+# Keras' filter of old, which made the published word indices; only ASCII letters become lower case.
+_CLEAN = {ord(character): " " for character in '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'}
+_CLEAN.update({ord("A") + i: chr(ord("a") + i) for i in range(26)})
+_BITS = (1 << np.arange(8)).astype("uint8")
+_CHUNK = 2048  # rows unpacked at a time while packing bits
+
+
+@encoder("words")
+class WordsEncoder(Encoder):
+    """Word ids as packed multi-hot rows (one bit per word) or as padded sequences.
+
+    Raw rows are object arrays of id arrays `(length,)`, ids below `num_words`. `words` are the words of the ids from
+    `INDEX_FROM` on; with them `predict` takes plain text.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_words: int,
+        encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+        maxlen: int = 500,
+        padding: Side = "pre",
+        truncating: Side = "pre",
+        reverse: bool = False,
+        words: Sequence[str] = (),
+    ) -> None:
+        self.num_words = num_words
+        self.encoding = encoding
+        self.maxlen = maxlen
+        self.padding = padding
+        self.truncating = truncating
+        self.reverse = reverse
+        self.words = list(words)
+
+    def inputs(self) -> dict[str, InputSpec]:
+        """`words`: `(num_words,)` zeros and ones, or `(maxlen,)` ids."""
+        if self.encoding == "multi_hot":
+            return {"words": InputSpec((self.num_words,))}
+        return {"words": InputSpec((self.maxlen,), "int32", vocabulary_size=self.num_words)}
+
+    def apply(self, raw: Arrays) -> Arrays:
+        """`(rows, ceil(num_words / 8))` uint8 bits, lowest first, or `(rows, maxlen)` ids."""
+        rows = raw["words"]
+        return {"words": self._packed(rows) if self.encoding == "multi_hot" else self._padded(rows)}
+
+    def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
+        """`(batch, num_words)` float32 zeros and ones, or `(batch, maxlen)` int32 ids."""
+        values = ops.take(arrays["words"], indices, axis=0)
+        if self.encoding == "sequence":
+            return ops.cast(values, "int32")
+        bits = ops.not_equal(ops.bitwise_and(values[:, :, None], _BITS), np.zeros((1,), "uint8"))
+        return ops.reshape(ops.cast(bits, "float32"), (-1, 8 * values.shape[1]))[:, : self.num_words]
+
+    def read(self, sources: Sequence[str | Path]) -> Arrays:
+        """One text per line (.txt and others, `-` standard input), or one row of ids per line (.csv)."""
+        rows: list[np.ndarray] = []
+        for source in sources:
+            found = self._read_ids(source) if Path(source).suffix.lower() == ".csv" else self._read_texts(source)
+            if not found:
+                raise DataError(f"{source}: the file has no rows")
+            rows += found
+        return {"words": ragged(rows)}
+
+    def describe(self, raw: Arrays, row: int) -> str:
+        """The beginning of the text, or of the ids when the words are not known."""
+        ids = raw["words"][row]
+        return self.decode(ids[:12]) + (" ..." if len(ids) > 12 else "")
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Ids as words; padding and the start mark are left out, an unknown word is `?` (DLwP 3.4.1)."""
+        if not self.words:
+            return " ".join(map(str, ids))
+        known = len(self.words)
+        kept = (int(i) - INDEX_FROM for i in ids if i > START)
+        return " ".join(self.words[place] if 0 <= place < known else "?" for place in kept)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids `(length,)` of a text: a start mark, then its words; words without an id become UNKNOWN."""
+        known = self._ids()
+        found = text.translate(_CLEAN).split()
+        return np.array([START, *(known.get(word, UNKNOWN) for word in found)], "int32")
+
+    def get_state(self) -> dict[str, Any]:
+        """All options, and the words in use."""
+        return {
+            "num_words": self.num_words,
+            "encoding": self.encoding,
+            "maxlen": self.maxlen,
+            "padding": self.padding,
+            "truncating": self.truncating,
+            "reverse": self.reverse,
+            "words": self.words,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> WordsEncoder:
+        """The encoder as it was when its state was taken."""
+        return cls(**state)
+
+    def _ids(self) -> dict[str, int]:
+        return {word: place + INDEX_FROM for place, word in enumerate(self.words) if word}
+
+    def _packed(self, rows: np.ndarray) -> np.ndarray:
+        packed = np.empty((len(rows), -(-self.num_words // 8)), "uint8")
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            bits = np.zeros((len(chunk), self.num_words), bool)
+            bits[np.repeat(np.arange(len(chunk)), [len(row) for row in chunk]), np.concatenate(chunk)] = True
+            packed[start : start + len(chunk)] = np.packbits(bits, axis=1, bitorder="little")
+        return packed
+
+    def _padded(self, rows: np.ndarray) -> np.ndarray:
+        """As keras.utils.pad_sequences; a row is reversed before it is cut (DLwP 6.3.8)."""
+        ids = np.zeros((len(rows), self.maxlen), "uint16" if self.num_words <= 2**16 else "int32")
+        for place, row in enumerate(rows):
+            row = row[::-1] if self.reverse else row
+            row = row[-self.maxlen :] if self.truncating == "pre" else row[: self.maxlen]
+            if len(row):
+                ids[place, slice(-len(row), None) if self.padding == "pre" else slice(len(row))] = row
+        return ids
+
+    def _read_texts(self, source: str | Path) -> list[np.ndarray]:
+        if not self.words:
+            raise DataError(
+                "the words behind the ids are not known, so texts cannot be read",
+                hint="put imdb_word_index.json beside imdb.npz and train again, or give a .csv file of word ids",
+            )
+        known = self._ids()
+        lines = (line for line in read_text(source).split("\n") if line.strip())
+        return [
+            np.array([START, *(known.get(w, UNKNOWN) for w in line.translate(_CLEAN).split())], "int32")
+            for line in lines
+        ]
+
+    def _read_ids(self, source: str | Path) -> list[np.ndarray]:
+        reader = csv.reader(io.StringIO(read_text(source)))
+        rows = []
+        for cells in reader:
+            try:
+                ids = np.array([int(cell) for cell in cells if cell.strip()], "int64")
+            except ValueError as error:
+                raise DataError(f"{source}:{reader.line_num}: a word id is no whole number: {error}") from error
+            if len(ids) and (ids.min() < 0 or ids.max() >= self.num_words):
+                wrong = ids.min() if ids.min() < 0 else ids.max()
+                raise DataError(
+                    f"{source}:{reader.line_num}: there is no word id {wrong}", expected=f"0 to {self.num_words - 1}"
+                )
+            if len(ids):
+                rows.append(ids.astype("int32"))
+        return rows
+
+
+def ragged(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of differing length as an object array `(rows,)`."""
+    found = np.empty(len(rows), object)
+    found[:] = rows
+    return found

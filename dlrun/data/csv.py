@@ -1,0 +1,162 @@
+"""The user's own CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import dlrun
+from dlrun.data._columns import categories, column_kind, find_column, numbers
+from dlrun.data._csv_files import Form, Table, read_table
+from dlrun.data._dataset import Arrays, Dataset
+from dlrun.data._sources import DataContext
+from dlrun.data._table import TableEncoder
+from dlrun.data._targets import check_filled, label_aliases, target_values, tasks_of
+from dlrun.data._transforms import Chain
+from dlrun.errors import DataError
+from dlrun.spec import DataPath, Task, Transforms
+
+
+@dlrun.dataset("csv")
+def csv(
+    context: DataContext,
+    *,
+    path: DataPath,
+    target: str | int | list[str | int],
+    test_path: DataPath | None = None,
+    task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
+    positive: str | None = None,
+    header: bool | Literal["auto"] = "auto",
+    delimiter: str = "auto",
+    encoding: str = "utf-8",
+    missing: list[str] = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"],  # noqa: B006  read as a literal, not changed
+    columns: dict[str, Literal["numeric", "categorical", "ignore"]] = {},  # noqa: B006
+    drop: list[str | int] = [],  # noqa: B006
+    numeric_transforms: Transforms = ["impute", "standardise"],  # noqa: B006
+    categorical_transforms: Transforms = ["one_hot"],  # noqa: B006
+    scale_target: bool | Literal["auto"] = "auto",
+    drop_missing_target: bool = False,
+) -> Dataset:
+    """A table from a .csv, .tsv or .txt file (.gz too): numbers and categories in, one or several targets out.
+
+    `path`: the file; `test_path`: another one that becomes the test part.
+    `target`: the column to predict, by name or by number (from 1, or from -1 backwards); a list of columns of numbers
+    is one regression with several outputs, a list of columns of 0 and 1 one multilabel task.
+    `task`: found from the target's values unless given; up to 20 different whole numbers count as classes.
+    `positive`: the positive label of a binary task (empty: the second in order).
+    `header`: whether the first row holds names; without one the columns are column_1, column_2, ...
+    `delimiter`: one character, or comma, semicolon, tab, pipe, space (any white space).
+    `encoding`: as Python names it. `missing`: cells that mean nothing is there.
+    `columns`: numeric, categorical or ignore, by name, where the finding is wrong: columns of numbers are numeric,
+    others categorical; row numbers and texts that hardly repeat are ignored, with a note. `drop`: columns to leave out.
+    `numeric_transforms`, `categorical_transforms`: in this order, learned from the training rows.
+    `scale_target`: train on standardised targets (auto: for regression); what dlrun reports is in original units.
+    `drop_missing_target`: leave out rows without target instead of stopping.
+    """
+    if context.sample:
+        raise DataError("there is no generated stand-in for your own csv file", hint="run it without --sample")
+    file = context.locate(path)
+    names = [name for name in ([target] if not isinstance(target, list) else target) if isinstance(name, str)]
+    table = read_table(file, Form(delimiter, header, encoding, tuple(missing)), names)
+    targets = _target_names(table, target)
+    kinds, notes = _feature_kinds(table, targets, columns, [find_column(table, d, ("data", "drop")) for d in drop])
+    encoder = TableEncoder(
+        kinds,
+        layout=list(table.columns),
+        targets=targets,
+        named=table.named,
+        form=table.form,
+        chains={
+            "numeric": Chain.from_config(numeric_transforms),
+            "categorical": Chain.from_config(categorical_transforms),
+        },
+    )
+    name, what = tasks_of(table, targets, task, positive)
+    files = [file, context.locate(test_path)] if test_path else [file]
+    tables = [table, *(_further(encoder, other, targets) for other in files[1:])]
+    parts = [_read_part(part, encoder, targets, what, drop_missing_target, notes) for part in tables]
+    counts = [len(values) for _, values, _ in parts]
+    return Dataset(
+        name="csv",
+        raw={column: np.concatenate([raw[column] for raw, _, _ in parts]) for column in kinds},
+        targets={name: np.concatenate([values for _, values, _ in parts])},
+        encoder=encoder,
+        tasks={name: what},
+        parts={"training": np.arange(counts[0]), "test": np.arange(counts[0], sum(counts))} if test_path else {},
+        columns={c: np.concatenate([rest[c] for _, _, rest in parts]) for c in parts[0][2] if c in parts[-1][2]},
+        files=files,
+        scale_targets=what.kind == "regression" if scale_target == "auto" else scale_target,
+        notes=notes,
+    )
+
+
+def _target_names(table: Table, target: str | int | list[str | int]) -> list[str]:
+    wanted = target if isinstance(target, list) else [target]
+    if not wanted:
+        raise DataError("data.target names no column", key=("data", "target"))
+    return [find_column(table, column, ("data", "target")) for column in wanted]
+
+
+def _feature_kinds(
+    table: Table, targets: Sequence[str], wishes: Mapping[str, str], drop: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """`numeric` or `categorical` by name of the columns that are inputs, and notes on those left out."""
+    for name in wishes:
+        find_column(table, name, ("data", "columns", name))
+    kinds, notes = {}, []
+    for name in table.columns:
+        if name in targets or name in drop:
+            continue
+        kind, reason = (wishes[name], "") if name in wishes else column_kind(table, name)
+        if reason:
+            notes.append(f"column {name!r} is ignored: {reason}; to use it: data.columns: {{{name}: {kind}}}")
+        elif kind != "ignore":
+            kinds[name] = kind
+    if not kinds:
+        raise DataError(f"{table.source}: no column is left as input", received="\n".join(notes) or None)
+    return kinds, notes
+
+
+def _further(encoder: TableEncoder, file: Path, targets: Sequence[str]) -> Table:
+    """The table of `test_path`. Raises DataError when it has no target."""
+    table = encoder.read_file(file)
+    for name in targets:
+        if name not in table.columns:
+            raise DataError(
+                f"{file}: the target {name!r} is missing, so this file cannot be the test part",
+                key=("data", "test_path"),
+                hint="remove data.test_path; after training, `dlrun predict` takes the file",
+            )
+    return table
+
+
+def _read_part(
+    table: Table, encoder: TableEncoder, targets: Sequence[str], task: Task, drop_missing: bool, notes: list[str]
+) -> tuple[Arrays, np.ndarray, Arrays]:
+    """Raw input columns, targets and all other columns of one file, without the rows that have no target."""
+    filled = check_filled(table, targets, drop_missing)
+    if not filled.all():
+        notes.append(f"{Path(table.source).name}: {int((~filled).sum()):,} rows without target are left out")
+    aliases = label_aliases(table, targets[0], task)
+    if aliases:
+        pairs = ", ".join(f"{there!r} as {here!r}" for there, here in sorted(aliases.items()))
+        notes.append(f"{Path(table.source).name}: labels are read without their full stop: {pairs}")
+    values = target_values(table, targets, task, aliases)
+    raw = encoder.raw_columns(table)
+    others = {name: raw[name] if name in raw else _plain(table, name) for name in table.columns}
+    return (
+        {name: column[filled] for name, column in raw.items()},
+        values[filled],
+        {name: column[filled] for name, column in others.items()},
+    )
+
+
+def _plain(table: Table, name: str) -> Any:
+    """A column that is no input, for `split.group` and `split.time`: numbers if they all are, else text."""
+    try:
+        return numbers(table, name)
+    except DataError:
+        return categories(table, name)
