@@ -63,9 +63,7 @@ def _wrong_notation(report: Report, noun: str, key: Key, value: Any) -> None:
     report.add(
         key,
         f"{dotted(key)} is not {article} {noun}",
-        received=f"a mapping with the keys {', '.join(map(str, value))}"
-        if isinstance(value, dict) and value
-        else show_value(value),
+        received=received,
         expected="a name, or a mapping of one name to its arguments",
         hint=hint,
     )

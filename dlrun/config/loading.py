@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.coherence import check_coherence
+from dlrun.config.dumping import dump_config
 from dlrun.config.extending import read_config
+from dlrun.config.finding import find_config, shipped_configs
 from dlrun.config.nodes import Node, Report, from_plain, to_plain, walk
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.parameters import check_components
@@ -15,6 +17,8 @@ from dlrun.config.schema import Config
 from dlrun.config.sections import build_config
 from dlrun.config.shorthand import expand
 from dlrun.errors import ConfigError, Key, Place, Problem
+
+__all__ = ["config_from_mapping", "dump_config", "find_config", "load_config", "shipped_configs"]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -108,8 +108,10 @@ def check_builder(
     own = {key: value for key, value in values.items() if key in _OWN_KEYS[section]}
     given = {key: value for key, value in values.items() if key not in own}
     checked = _check_entry(report, (section,), entry, given)
-    defaults = literal_defaults(entry.signature.keyword_parameters().values())
-    return {**own, **{key: checked.get(key, value) for key, value in defaults.items()}, **checked}
+    known = entry.signature.keyword_parameters()
+    filled = literal_defaults(known.values()) | checked
+    in_order = [key for key in known if key in filled]
+    return {**own, **{key: filled[key] for key in in_order}, **checked}
 
 
 def _describe(

@@ -214,8 +214,6 @@ class _Reader:
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         shown = node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-        if isinstance(node, yaml.MappingNode) and "{{" in node.start_mark.buffer[node.start_mark.index - 1 :][:2]:
-            shown = "{{...}}"
         self.complain(
             node, f"a key must be text, not {shown or 'empty'}", hint="put it in quotes if it is meant as text"
         )

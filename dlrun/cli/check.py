@@ -1,0 +1,75 @@
+"""`dlrun check`: are these configs right?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Set
+from dlrun.errors import DlrunError
+
+
+def check(
+    configs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONFIG...",
+            help="YAML files, or names of shipped configs.",
+            autocompletion=_options.complete_config,
+        ),
+    ],
+    overrides: Set = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Build the model and print its layers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check configs: keys, values, and the arguments of models, datasets and Keras objects. Exits with 2 if any is wrong.
+
+    Without --summary nothing is imported or run: names and signatures are read from source.
+    """
+    reports = [_check_one(text, overrides or [], summary=summary, as_json=as_json) for text in configs]
+    if as_json:
+        from dlrun.cli._output import print_json
+
+        print_json({"ok": all(report["ok"] for report in reports), "configs": reports})
+    code = max(int(report["exit_code"]) for report in reports)
+    if code:
+        wrong = sum(not report["ok"] for report in reports)
+        if len(reports) > 1:
+            typer.echo(f"\n{wrong} of {len(reports)} configs are wrong", err=True)
+        raise typer.Exit(code)
+
+
+def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool) -> dict[str, Any]:
+    """Check one config, print `ok` or what is wrong, and return both as JSON values."""
+    from dlrun.cli import problem_dict
+
+    try:
+        config = _options.load(text, overrides)
+        table = _summarise(config, as_json=as_json) if summary else None
+    except DlrunError as error:
+        typer.echo(f"{error}\n", err=True)
+        problems = [problem_dict(problem) for problem in error.problems]
+        return {"config": text, "ok": False, "exit_code": error.exit_code, "problems": problems}
+    if not as_json:
+        typer.echo(f"ok  {text}")
+    return {"config": text, "ok": True, "exit_code": 0, "problems": [], **({"model": table} if table else {})}
+
+
+def _summarise(config: Any, *, as_json: bool) -> dict[str, Any]:
+    """Build the model; its layers on the screen, or as JSON values."""
+    from dataclasses import asdict
+
+    from dlrun.api import summarise_config
+
+    try:
+        table = summarise_config(config)
+    except DlrunError as error:
+        raise error.located(config.place) from error
+    if not as_json:
+        from dlrun.cli._output import out
+        from dlrun.cli._rehearsal_table import layer_table
+
+        out().print(layer_table(table))
+    return asdict(table)
