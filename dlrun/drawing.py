@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib.figure import Figure  # noqa: E402 - the backend must be chosen first
+from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
 
 
-def draw_curves(history: Sequence[dict[str, float]], folder: Path, *, best_epoch: int | None, baselines: dict[str, float]) -> None:
+def draw_curves(
+    history: Sequence[dict[str, float]], folder: Path, *, best_epoch: int | None, baselines: dict[str, float]
+) -> None:
     """One PNG per metric: training and validation by epoch, the best epoch and the baseline marked.
 
     `baselines` maps a metric's name, without `val_`, to its level.
@@ -25,15 +24,15 @@ def draw_curves(history: Sequence[dict[str, float]], folder: Path, *, best_epoch
         figure = Figure(figsize=(6.4, 4), layout="constrained")
         axes = figure.add_subplot()
         epochs = range(1, len(history) + 1)
-        axes.plot(epochs, [row.get(name) for row in history], "o", color=GREY, markersize=4, label="training")
+        axes.plot(epochs, [row.get(name, nan) for row in history], "o", color=GREY, markersize=4, label="training")
         if f"val_{name}" in history[0]:
-            axes.plot(epochs, [row.get(f"val_{name}") for row in history], color=BLUE, linewidth=2, label="validation")
+            axes.plot(epochs, [row.get(f"val_{name}", nan) for row in history], color=BLUE, linewidth=2, label="validation")
         if name in baselines:
             axes.axhline(baselines[name], color=ORANGE, linestyle="--", linewidth=1, label="baseline")
         if best_epoch is not None and f"val_{name}" in history[0]:
             axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1, label=f"best epoch ({best_epoch})")
         axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
@@ -51,7 +50,15 @@ def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path:
     if len(labels) <= 20:
         for y, row in enumerate(matrix):
             for x, value in enumerate(row):
-                axes.text(x, y, str(value), ha="center", va="center", color="white" if shares[y][x] > 0.5 else "black", fontsize=8)
+                axes.text(
+                    x,
+                    y,
+                    str(value),
+                    ha="center",
+                    va="center",
+                    color="white" if shares[y][x] > 0.5 else "black",
+                    fontsize=8,
+                )
     ticks = list(range(len(labels)))
     axes.set_xticks(ticks, labels, rotation=90 if max(map(len, labels)) > 3 else 0)
     axes.set_yticks(ticks, labels)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import ConfigError
+from dlrun.errors import ConfigError, DeviceError
 
 
 def set_environment(backend: str, device: str, *, verbose: bool = False) -> None:
@@ -28,7 +32,9 @@ def set_environment(backend: str, device: str, *, verbose: bool = False) -> None
             hint="start a new process",
         )
     os.environ["KERAS_BACKEND"] = backend
-    if not verbose:
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    else:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         os.environ.setdefault("GLOG_minloglevel", "3")
@@ -36,6 +42,39 @@ def set_environment(backend: str, device: str, *, verbose: bool = False) -> None
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         if device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def import_keras(backend: str, device: str, *, verbose: bool = False) -> None:
+    """`set_environment`, then the first import of Keras.
+
+    TensorFlow 2.21 logs to file descriptor 2 while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says; unless `verbose`
+    that is held back, and shown only when the import fails. Raises DeviceError when the backend is not installed.
+    """
+    set_environment(backend, device, verbose=verbose)
+    held = contextlib.nullcontext() if verbose or "keras" in sys.modules else _stderr_held_back()
+    try:
+        with held:
+            importlib.import_module("keras")
+            importlib.import_module(backend)
+    except ImportError as error:
+        raise DeviceError(f"Keras with the backend {backend} cannot be imported: {error}") from error
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def installed_versions() -> dict[str, str]:
@@ -61,6 +100,11 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return {"commit": commit, "dirty": bool(git("status", "--porcelain", "-uno"))} if commit else None
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory_bytes() -> int:

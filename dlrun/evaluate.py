@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from dlrun import environment
 from dlrun.config.schema import Config
 from dlrun.data._dataset import Prepared
 from dlrun.drawing import draw_confusion
 from dlrun.engine.feeding import Feeder
-from dlrun.engine.resolve import import_components
-from dlrun.engine.scoring import Score, baselines, predict_rows, score
-from dlrun.engine.session import start_session
-from dlrun.errors import ConfigError, DataError, DlrunError, RunDirError
-from dlrun.run_dir import COMPLETED, FORMAT, RunDir, write_json
-from dlrun.train import load_data
-
-Weights = Literal["best", "last"]
-BATCH_SIZE = 512
+from dlrun.engine.resolve import load_data, open_session
+from dlrun.engine.saving import load_model
+from dlrun.engine.scoring import BATCH_SIZE, Score, baselines, predict_rows, score
+from dlrun.errors import ConfigError, DataError
+from dlrun.run_dir import FORMAT, RunDir, write_json
 
 
 @dataclass(frozen=True)
@@ -50,17 +44,6 @@ class Evaluation:
         return {"format": FORMAT, **values, **flat}
 
 
-def load_keras_model(path: Path) -> keras.Model:
-    """A model from a `.keras` file, in Keras' safe mode. Raises RunDirError."""
-    if not path.is_file():
-        raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunDirError(f"{path} cannot be loaded by Keras: {first}") from error
-
-
 def evaluate(
     config: Config,
     model_file: Path,
@@ -72,20 +55,17 @@ def evaluate(
 
     With a `run` the score is written into it, and every reading of test is recorded. Raises DlrunError.
     """
-    environment.set_environment(config.runtime.backend, config.runtime.device)
-    try:
-        start_session(config.runtime, config.seed)
-        import_components(config)
+    with open_session(config):
         data = load_data(config)
         notes = _check_same_data(data, run)
         if split not in data.splits:
             raise DataError(
-                f"the data has no {split} part", expected=", ".join(data.splits), hint="split.test in the config makes one"
+                f"the data has no {split} part",
+                expected=", ".join(data.splits),
+                hint="split.test in the config makes one",
             )
-        model = load_keras_model(model_file)
+        model = load_model(model_file)
         result, levels = _score_split(model, data, split, config.seed)
-    except DlrunError as error:
-        raise error.located(config.place) from error.__cause__
     (task,) = data.spec.tasks.values()
     evaluation = Evaluation(split, model_file, result, levels, task.labels, task.unit, notes)
     return _record(evaluation, run) if run else evaluation
@@ -99,9 +79,9 @@ def _check_same_data(data: Prepared, run: RunDir | None) -> list[str]:
 
 def _score_split(model: keras.Model, data: Prepared, split: str, seed: int) -> tuple[Score, dict[str, float]]:
     ((name, originals),) = data.original_targets.items()
-    wanted = tuple(data.spec.tasks[name].head.units for _ in range(1))
-    if len(model.outputs) != 1 or tuple(model.outputs[0].shape[1:]) != wanted:
-        raise ConfigError(f"the model gives {model.outputs[0].shape}, the data wants {wanted[0]} per sample")
+    units = data.spec.tasks[name].head.units
+    if len(model.outputs) != 1 or tuple(model.outputs[0].shape[1:]) != (units,):
+        raise ConfigError(f"the model's output is {model.outputs[0].shape}, the data wants {units} per sample")
     rows = data.splits[split]
     outputs = predict_rows(model, Feeder.of(data), rows, BATCH_SIZE)
     levels = baselines(data, split)
@@ -133,11 +113,3 @@ def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
     written = Evaluation(**{**vars(evaluation), "file": file, "reading": reading})
     write_json(file, written.as_dict())
     return written
-
-
-def check_scorable(run: RunDir) -> list[str]:
-    """Notes about a run that is not completed. Raises RunDirError when it has no model to score."""
-    status = run.status()
-    if status != COMPLETED and not run.model_file("best").exists():
-        raise RunDirError(f"the run {run.id} is {status} and has no best.keras")
-    return [] if status == COMPLETED else [f"this run is {status}: its best model so far is scored"]

@@ -81,6 +81,11 @@ def ignore(_event: Event) -> None:
     """The listener that does nothing."""
 
 
+def shown_names(logs: dict[str, float]) -> list[str]:
+    """The logged names a screen shows: loss first, then metrics, then validation; the rate is in history.csv."""
+    return sorted((n for n in logs if n != "learning_rate"), key=lambda n: (n.startswith("val_"), "loss" not in n))
+
+
 def as_line(event: Event) -> str | None:
     """An event as one plain line, or None for those that only a live display shows."""
     if isinstance(event, RunStarted):
@@ -91,7 +96,7 @@ def as_line(event: Event) -> str | None:
     if isinstance(event, ModelReady):
         return f"model: {event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch} steps"
     if isinstance(event, EpochDone):
-        logs = "  ".join(f"{name} {value:.4g}" for name, value in event.logs.items())
+        logs = "  ".join(f"{name} {event.logs[name]:.4g}" for name in shown_names(event.logs))
         return f"epoch {event.epoch}  {event.seconds:.2f} s  {logs}" + ("  *best so far" if event.best else "")
     if isinstance(event, Note):
         return f"note: {event.message}"

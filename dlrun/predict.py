@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from dlrun import environment
 from dlrun.config.schema import Config
 from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
-from dlrun.engine.resolve import import_components
-from dlrun.engine.scoring import predict_rows, predicted_labels
-from dlrun.engine.session import start_session
+from dlrun.engine.resolve import load_data, open_session
+from dlrun.engine.saving import load_model
+from dlrun.engine.scoring import BATCH_SIZE, predict_rows, predicted_labels
 from dlrun.errors import DataError
-from dlrun.evaluate import BATCH_SIZE, load_keras_model
 from dlrun.run_dir import RunDir
 from dlrun.spec import Task
-from dlrun.train import load_data
 
 
 @dataclass(frozen=True)
@@ -42,31 +39,29 @@ def predict(
     Targets are never shown, so that predicting the test part is not a reading of it. Writes a CSV into the run.
     Raises DlrunError.
     """
-    environment.set_environment(config.runtime.backend, config.runtime.device)
-    start_session(config.runtime, config.seed)
-    if sources:
+    with open_session(config):
         saved = load_preprocessing(run.preprocess)
-        raw = saved.encoder.read(list(sources))
-        feeder = Feeder(saved.encoder, saved.encoder.apply(raw))
-        rows = np.arange(len(next(iter(raw.values()))))
-        texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
-    else:
-        saved, feeder, rows, texts = _split_rows(run, config, split)
-    model = load_keras_model(run.model_file(weights))
-    outputs = predict_rows(model, feeder, rows, BATCH_SIZE)
+        feeder, rows, texts = _raw_rows(saved, sources) if sources else _split_rows(config, split)
+        outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE)
     (task,) = saved.spec.tasks.values()
     if saved.target_scale:
         outputs = saved.target_scale.invert(outputs)
     return _write(run, outputs, task, texts)
 
 
-def _split_rows(run: RunDir, config: Config, split: str) -> tuple[Saved, Feeder, np.ndarray, list[str]]:
-    import_components(config)
+def _raw_rows(saved: Saved, sources: Sequence[str]) -> tuple[Feeder, np.ndarray, list[str]]:
+    raw = saved.encoder.read(list(sources))
+    rows = np.arange(len(next(iter(raw.values()))))
+    texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
+    return Feeder(saved.encoder, saved.encoder.apply(raw)), rows, texts
+
+
+def _split_rows(config: Config, split: str) -> tuple[Feeder, np.ndarray, list[str]]:
     data = load_data(config)
     if split not in data.splits:
         raise DataError(f"the data has no {split} part", expected=", ".join(data.splits))
     rows: np.ndarray = data.splits[split]
-    return load_preprocessing(run.preprocess), Feeder.of(data), rows, [f"row {row + 1}" for row in rows.tolist()]
+    return Feeder.of(data), rows, [f"row {row + 1}" for row in rows.tolist()]
 
 
 def _write(run: RunDir, outputs: np.ndarray, task: Task, texts: list[str]) -> Predictions:

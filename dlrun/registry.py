@@ -132,7 +132,7 @@ REGISTRIES = {registry.kind: registry for registry in (DATASETS, TRANSFORMS, MOD
 
 
 def check_plugin(path: Path) -> list[Entry]:
-    """The entries of a plugin file, from source. Raises PluginError when it registers nothing or takes a built-in name."""
+    """The entries of a plugin file, from source. Raises PluginError when there is none or a name is taken."""
     entries = scan_file(path)
     if not entries:
         raise PluginError(
@@ -153,7 +153,8 @@ def load_plugin(path: Path) -> None:
     check_plugin(path)
     name = f"dlrun_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader  # a .py file always has a loader
+    if spec is None or spec.loader is None:
+        raise PluginError(f"the plugin {path} is not a Python file", expected="a name that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

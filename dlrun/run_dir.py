@@ -83,10 +83,11 @@ class RunDir:
 
     @classmethod
     def claim(cls, path: Path) -> RunDir:
-        """Claim exactly this directory, which must be new or empty. Raises RunDirError."""
+        """Claim exactly this directory: new, empty, or left by a process that died claiming it. Raises RunDirError."""
+        leftovers = {"config.yaml", "log.txt", "plugins"}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            if {item.name for item in path.iterdir()} - leftovers:
                 raise RunDirError(f"the run directory {path} is not empty", hint="name a new one, or --resume that run")
         except OSError as error:
             raise RunDirError(f"the run directory {path} cannot be made: {error.strerror}") from error
@@ -151,7 +152,7 @@ class RunDir:
     def write_history(self, rows: list[dict[str, float]], seconds: list[float]) -> None:
         """Rewrite `history.csv` (one row per epoch, counted from 1) and `timing.csv`."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        lines = [["epoch", *columns]]
+        lines: list[list[Any]] = [["epoch", *columns]]
         lines += [[number, *(row.get(name, "") for name in columns)] for number, row in enumerate(rows, 1)]
         _write_csv(self.history_file, lines)
         _write_csv(self.timing_file, [["epoch", "seconds"], *([n, round(s, 4)] for n, s in enumerate(seconds, 1))])
@@ -217,7 +218,8 @@ def find_run(text: str, outputs: Path) -> RunDir:
     matching = [run for run in runs if run.id.startswith(text)]
     if len(matching) > 1:
         raise RunDirError(
-            f"{text!r} is the beginning of {len(matching)} run ids", expected="a unique one: " + ", ".join(r.id for r in matching[:4])
+            f"{text!r} is the beginning of {len(matching)} run ids",
+            expected="a unique one: " + ", ".join(r.id for r in matching[:4]),
         )
     if matching:
         return matching[0]

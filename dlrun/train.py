@@ -7,21 +7,17 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlrun import environment
-from dlrun.config.loading import dump_config
+from dlrun.config.dumping import dump_config
 from dlrun.config.schema import Config, with_section
-from dlrun.data._dataset import Prepared
-from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import save_preprocessing
-from dlrun.data._sources import DataContext
 from dlrun.engine import failures
 from dlrun.engine.recording import RunLog, provenance, run_metrics
-from dlrun.engine.resolve import Experiment, import_components, keep_plugins
-from dlrun.engine.session import start_session
+from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.registry import ROUTINES
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir, write_json, write_text
+
 
 def train(
     config: Config,
@@ -39,10 +35,7 @@ def train(
     nothing behind. Raises DlrunError; a run that began then says `failed` or `interrupted`.
     """
     began = time.perf_counter()
-    environment.set_environment(config.runtime.backend, config.runtime.device)
-    try:
-        session = start_session(config.runtime, config.seed)
-        builders = import_components(config)
+    with open_session(config) as session:
         run = resume or (RunDir.claim(run_dir) if run_dir else RunDir.create(outputs, config.name))
         with RunLog(run, on_event) as emit:
             if resume:
@@ -51,11 +44,9 @@ def train(
                 config = keep_plugins(config, run)
                 config = with_section(config, "runtime", threads=session.threads)
                 write_text(run.config_file, dump_config(config))
-                run.start(provenance(config, session, builders, command))
+                run.start(provenance(config, session, command))
             emit(RunStarted(run.id, run.path, config.name))
             _guarded(config, run, emit, began, resumed=resume is not None)
-    except DlrunError as error:
-        raise error.located(config.place) from error.__cause__
     return run
 
 
@@ -113,16 +104,3 @@ def _work(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: 
     write_json(run.metrics_file, metrics)
     run.end(COMPLETED, seconds=round(seconds, 2), notes=data.notes)
     emit(RunEnded(COMPLETED, seconds))
-
-
-def load_data(config: Config) -> Prepared:
-    """Step 6: locate, load, split, fit the encoder on the training part."""
-    folders = [config.data.dir] if config.data.dir else []
-    context = DataContext(seed=config.seed, sample=config.data.sample, folders=folders)
-    return prepare_data(
-        config.data.name,
-        config.data.parameters,
-        context=context,
-        split=config.split.model_dump(),
-        seed=config.seed,
-    )

@@ -29,7 +29,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _global_options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 the work failed, 2 the config or command is wrong,
     75 stopped with a checkpoint, 130 interrupted without one.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [*(sys.argv[1:] if argv is None else argv)]  # not list(): the verb of that name is imported here
     debug = "--debug" in arguments
     try:
         app(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=True)
@@ -92,5 +92,6 @@ def problem_dict(problem: object) -> dict[str, object]:
     """A problem as JSON values, without empty fields."""
     from dataclasses import asdict, is_dataclass
 
-    assert is_dataclass(problem) and not isinstance(problem, type)
+    assert is_dataclass(problem)
+    assert not isinstance(problem, type)
     return {name: value for name, value in asdict(problem).items() if value}

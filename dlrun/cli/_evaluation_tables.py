@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlrun.cli._options import short
-from dlrun.cli._output import err, out
+from dlrun.cli._output import err, out, plain_table
 from dlrun.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
     console = out()
     for note in [*notes, *evaluation.notes]:
         err().print(f"note: {note}", style="yellow", markup=False)
+    unit = f" ({evaluation.unit})" if evaluation.unit else ""
+    console.print(f"{evaluation.split}: {evaluation.score.rows:,} rows{unit}", markup=False)
     console.print(_metrics(evaluation))
     if quiet:
         return
@@ -35,19 +37,14 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
         console.print(f"\nwritten to {short(evaluation.file)}", markup=False)
     if evaluation.reading and evaluation.reading > 1:
         err().print(
-            f"note: this run's test part has now been read {evaluation.reading} times; choosing by it makes it a validation part",
+            f"note: this run's test part has been read {evaluation.reading} times; do not choose by it",
             style="yellow",
         )
 
 
 def _metrics(evaluation: Evaluation) -> Table:
-    from rich.table import Table
-
     score = evaluation.score
-    unit = f", {evaluation.unit}" if evaluation.unit else ""
-    table = Table(box=None, pad_edge=False, title=f"{evaluation.split}: {score.rows:,} rows{unit}", title_justify="left")
-    for heading in ("metric", "value", "95 % interval", "baseline"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    table = plain_table("metric", "value", "95 % interval", "baseline", left=("metric",))
     for name, value in score.values.items():
         low, high = score.intervals.get(name, (None, None))
         interval = f"{low:,.4f} to {high:,.4f}" if low is not None else ""
@@ -58,11 +55,8 @@ def _metrics(evaluation: Evaluation) -> Table:
 
 def _classes(evaluation: Evaluation) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("class", "precision", "recall", "f1", "rows"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    table = plain_table("class", "precision", "recall", "f1", "rows", left=("class",))
     for row in evaluation.score.per_class:
         shares = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
         table.add_row(escape(row["label"]), *shares, f"{row['rows']:,}")
@@ -71,13 +65,11 @@ def _classes(evaluation: Evaluation) -> Table:
 
 def _confusion(evaluation: Evaluation) -> Table:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("true \\ predicted")
-    for label in evaluation.labels:
-        table.add_column(escape(label), justify="right")
+    corner = "true \\\\ predicted"
+    table = plain_table(corner, *map(escape, evaluation.labels), left=(corner,))
     for number, (label, row) in enumerate(zip(evaluation.labels, evaluation.score.confusion, strict=True)):
-        cells = [f"[bold]{n}[/]" if column == number else (f"[dim]{n}[/]" if not n else str(n)) for column, n in enumerate(row)]
+        styles = ["bold" if column == number else "dim" if not n else "none" for column, n in enumerate(row)]
+        cells = [f"[{style}]{n}[/]" for style, n in zip(styles, row, strict=True)]
         table.add_row(escape(label), *cells)
     return table

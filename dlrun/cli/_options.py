@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Keras and TensorFlow log, too.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override: -s model.units=128; -s ~key drops it. Repeatable."),
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="Override: -s model.units=128; -s ~key drops it. Repeatable."
+    ),
 ]
 Outputs = Annotated[Path, typer.Option("--outputs", help="Folder that holds the runs.", envvar="DLRUN_OUTPUTS")]
 
 
 def complete_config(incomplete: str) -> list[str]:
     """Shipped configs and YAML files, for the shell."""
-    from dlrun.config.loading import shipped_configs
+    from dlrun.config.finding import shipped_configs
 
     files = [str(path) for path in Path().glob("**/*.yaml")] if not incomplete.startswith("/") else []
     return [name for name in [*shipped_configs(), *files] if name.startswith(incomplete)]
@@ -45,21 +48,25 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def set_verbosity(verbose: bool) -> None:
-    """Let TensorFlow's own log through, or not. Must come before its import."""
-    if verbose:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+def start_keras(config: Config, *, verbose: bool) -> None:
+    """Bring Keras into this process; `verbose` lets the log of TensorFlow's import through."""
+    from dlrun.environment import import_keras
+
+    if sys.stderr.isatty():
+        typer.echo("starting TensorFlow ...\r", err=True, nl=False)
+    import_keras(config.runtime.backend, config.runtime.device, verbose=verbose)
 
 
 def load(text: str, overrides: Sequence[str]) -> Config:
     """The config that a CONFIG argument names. Raises ConfigError."""
-    from dlrun.config.loading import find_config, load_config
+    from dlrun.config.finding import find_config
+    from dlrun.config.loading import load_config
 
     return load_config(find_config(text), overrides)
 
 
 def load_run_to_resume(text: str, outputs: Path, overrides: Sequence[str]) -> tuple[Config, RunDir]:
-    """An interrupted run and its config. Raises ConfigError when there is nothing to resume or something was changed."""
+    """An interrupted run and its config. Raises ConfigError when there is nothing to resume."""
     from dlrun.config.loading import load_config
     from dlrun.run_dir import COMPLETED, RUNNING, find_run
 
@@ -96,7 +103,9 @@ def find_model(text: str, weights: str, config: str | None, outputs: Path, overr
         if config is not None:
             return ModelTarget(load(config, overrides), path, None, [])
         if not (path.parent / "run.json").exists():
-            raise ConfigError(f"{path} lies outside a run", hint="name the config whose data it shall be scored on: --config CONFIG")
+            raise ConfigError(
+                f"{path} lies outside a run", hint="name the config whose data it shall be scored on: --config CONFIG"
+            )
         run = RunDir(path.parent.absolute())
     else:
         run = find_run(text, outputs)

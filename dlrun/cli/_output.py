@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def print_json(value: Any) -> None:
@@ -16,14 +18,37 @@ def print_json(value: Any) -> None:
 
 
 def out() -> Console:
-    """Rich console on stdout; emoji and markup in user text stay as they are when `markup=False` is passed."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Rich console on stdout."""
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """Rich console on stderr."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """As wide as the terminal; wide enough for any table when the output goes to a file or a pipe."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
+
+
+def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
+    """A table without lines; columns are aligned to the right but those named in `left`. Cells are never cut."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=bool(headings))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
+    return table
+
+
+def label_table(rows: Iterable[tuple[str, str]]) -> Table:
+    """Labels and what they say, in two columns."""
+    table = plain_table()
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(label, text)
+    return table

@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dlrun.cli._output import err
-from dlrun.events import DataReady, EpochDone, Event, ModelReady, Note, OnEvent, RunStarted, StepDone, as_line, ignore
+from dlrun.cli._output import err, plain_table
+from dlrun.events import (
+    DataReady,
+    EpochDone,
+    Event,
+    ModelReady,
+    Note,
+    OnEvent,
+    RunStarted,
+    StepDone,
+    as_line,
+    ignore,
+    shown_names,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +43,6 @@ def listener(*, quiet: bool, as_json: bool) -> Iterator[OnEvent]:
         from rich.live import Live
 
         screen = Screen()
-        typer.echo("starting TensorFlow ...", err=True)
         with Live(get_renderable=screen.render, console=err(), refresh_per_second=8, transient=True):
             yield screen
         screen.leave_behind()
@@ -129,17 +140,14 @@ class Screen:
         return row
 
     def _table(self) -> Table:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        names = list(dict.fromkeys(name for event in self.epochs[-1:] for name in event.logs))
-        for heading in ("epoch", *names, "seconds"):
-            table.add_column(heading.replace("learning_rate", "rate"), justify="right")
-        table.add_column("")
+        names = shown_names(self.epochs[-1].logs) if self.epochs else []
+        table = plain_table("epoch", *names, "seconds", "")
         for event in self.epochs[-ROWS_SHOWN:]:
             best = self.best is not None and event.epoch == self.best.epoch
             cells = [f"{event.logs[name]:.4g}" if name in event.logs else "" for name in names]
-            table.add_row(str(event.epoch), *cells, f"{event.seconds:.2f}", "best" if best else "", style="bold" if best else "")
+            table.add_row(
+                str(event.epoch), *cells, f"{event.seconds:.2f}", "best" if best else "", style="bold" if best else ""
+            )
         return table
 
     def _curve(self, metric: str) -> RenderableType:
@@ -148,4 +156,6 @@ class Screen:
         values = [event.logs[metric] for event in self.epochs if metric in event.logs]
         if len(values) < 2:
             return Text("")
-        return Text.assemble((f"{metric} ", "dim"), (curve(values), "cyan"), (f" {min(values):.4g} to {max(values):.4g}", "dim"))
+        return Text.assemble(
+            (f"{metric} ", "dim"), (curve(values), "cyan"), (f" {min(values):.4g} to {max(values):.4g}", "dim")
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS, short
-from dlrun.cli._output import out, print_json
+from dlrun.cli._output import label_table, out, print_json
 from dlrun.run_dir import RunDir
 
 
@@ -18,12 +18,7 @@ def show_end(run: RunDir, *, as_json: bool) -> None:
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "status": run.status(), "metrics": metrics})
         return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for label, text in end_rows(run, metrics):
-        table.add_row(f"[dim]{label}[/]", text)
-    out().print(table)
+    out().print(label_table(end_rows(run, metrics)))
 
 
 def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
@@ -47,7 +42,7 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     if run.record().get("sample_data"):
         rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
     rows.append(("run", short(run.path)))
-    rows.append(("next", "dlrun evaluate -" + ("    dlrun retrain -" if metrics["validated"] else "    dlrun predict -")))
+    rows.append(("next", f"dlrun evaluate -    dlrun {'retrain' if metrics['validated'] else 'predict'} -"))
     return rows
 
 
@@ -81,15 +76,9 @@ def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
     if as_json:
         print_json({"path": str(run.path), "run": {**record, "status": status}, "metrics": metrics})
         return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for label, value in record_rows(record, status):
-        table.add_row(f"[dim]{label}[/]", value)
-    for label, value in end_rows(run, metrics) if metrics else [("run", short(run.path))]:
-        table.add_row(f"[dim]{label}[/]", value)
-    table.add_row("[dim]files[/]", ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != ".")))
-    out().print(table)
+    files = ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != "."))
+    end = end_rows(run, metrics) if metrics else [("run", short(run.path))]
+    out().print(label_table([*record_rows(record, status), *end, ("files", files)]))
 
 
 def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:

@@ -14,7 +14,8 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN_OR_CHECKPOINT", help="A run (path, id, name, - for the latest) or a .keras file.",
+            metavar="RUN_OR_CHECKPOINT",
+            help="A run (path, id, name, - for the latest) or a .keras file.",
             autocompletion=_options.complete_run,
         ),
     ],
@@ -33,8 +34,8 @@ def evaluate(
     from dlrun.cli import _evaluation_tables
     from dlrun.cli._output import print_json
 
-    _options.set_verbosity(verbose)
     target = _options.find_model(run, weights, config, outputs, overrides or [])
+    _options.start_keras(target.config, verbose=verbose)
     from dlrun.evaluate import evaluate as run_evaluate
 
     evaluation = run_evaluate(target.config, target.model_file, run=target.run, split=split)

@@ -21,23 +21,27 @@ def predict(
     ],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Files with raw rows, or - for standard input. None: a split's rows."),
+        typer.Argument(
+            metavar="[INPUT]...", help="Files with raw rows, or - for standard input. None: a split's rows."
+        ),
     ] = None,
     weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
-    split: Annotated[Literal["test", "validation", "training"], typer.Option(help="Without INPUT: which rows.")] = "test",
+    split: Annotated[
+        Literal["test", "validation", "training"], typer.Option(help="Without INPUT: which rows.")
+    ] = "test",
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Predict raw inputs with a run; the run knows how to prepare them."""
-    from dlrun.cli._output import out, print_json
+    from dlrun.cli._output import out, plain_table, print_json
     from dlrun.config.loading import load_config
     from dlrun.run_dir import find_run
 
-    _options.set_verbosity(verbose)
     found = find_run(run, outputs)
     config = load_config(found.config_file)
+    _options.start_keras(config, verbose=verbose)
     from dlrun.predict import predict as run_predict
 
     predictions = run_predict(found, config, inputs or [], weights=weights, split=split)
@@ -45,11 +49,7 @@ def predict(
         print_json({"run": found.id, "file": str(predictions.file), "predictions": predictions.rows})
         return
     if not quiet:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        for column in predictions.columns:
-            table.add_column(column, justify="right" if column != "input" else "left")
+        table = plain_table(*predictions.columns, left=("input",))
         for row in predictions.rows[:SHOWN]:
             table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
         out().print(table)

@@ -33,9 +33,9 @@ def retrain(
     from dlrun.run_dir import find_run
     from dlrun.studies.retrain import plan
 
-    _options.set_verbosity(verbose)
     parent = find_run(run, outputs)
     config, notes = plan(parent, load_config(parent.config_file), epochs=epochs, batch_size=batch_size)
+    _options.start_keras(config, verbose=verbose)
     with listener(quiet=quiet, as_json=as_json) as on_event:
         from dlrun.train import train
 

@@ -12,13 +12,15 @@ from dlrun.cli._options import Json, Outputs
 
 
 def runs(
-    name: Annotated[str | None, typer.Argument(help="Only runs of this name.", autocompletion=_options.complete_run)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only runs of this name.", autocompletion=_options.complete_run)
+    ] = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, counted from the latest.")] = 20,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     as_json: Json = False,
 ) -> None:
     """List runs, latest last."""
-    from dlrun.cli._output import out, print_json
+    from dlrun.cli._output import out, plain_table, print_json
 
     rows = list_rows(outputs, name)
     if as_json:
@@ -27,17 +29,12 @@ def runs(
     if not rows:
         out().print(f"no runs under {outputs}/ yet; start one: dlrun train digits", markup=False)
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "id", "status", "best epoch", "best", "seconds"):
-        table.add_column(heading, justify="right" if heading in ("best epoch", "seconds") else "left")
+    table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
     for row in rows[-last:]:
         colour = {"completed": "green", "running": "blue", "failed": "red"}.get(row["status"], "yellow")
         best = f"{row['metric']} {row['value']:.4f}" if row["value"] is not None else ""
-        table.add_row(
-            row["name"], row["id"], f"[{colour}]{row['status']}[/]", str(row["best_epoch"] or ""), best, str(row["seconds"] or "")
-        )
+        status = f"[{colour}]{row['status']}[/]"
+        table.add_row(row["name"], row["id"], status, str(row["best_epoch"] or ""), best, str(row["seconds"] or ""))
     out().print(table)
 
 

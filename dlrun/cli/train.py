@@ -19,7 +19,10 @@ def train(
     ] = None,
     overrides: Set = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run.", autocompletion=_options.complete_run)
+        str | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with an interrupted run.", autocompletion=_options.complete_run
+        ),
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     run_dir: Annotated[Path | None, typer.Option("--run-dir", help="Put the run exactly here.")] = None,
@@ -40,11 +43,11 @@ def train(
         raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
     options = [f"data.dir={data_dir}"] if data_dir else []
     options += ["data.sample=true"] if sample else []
-    _options.set_verbosity(verbose)
     if resume is not None:
         loaded, interrupted = _options.load_run_to_resume(resume, outputs, [*options, *(overrides or [])])
     else:
         loaded, interrupted = _options.load(str(config), [*(overrides or []), *options]), None
+    _options.start_keras(loaded, verbose=verbose)
     if dry_run:
         from dlrun.cli import _rehearsal_table
 

@@ -1,4 +1,4 @@
-"""The callbacks of a run: Keras' own from the config, and the recorder that keeps history, best weights, checkpoints."""
+"""The callbacks of a run: Keras' own from the config, and the recorder of history, best weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import keras
 from dlrun.config.schema import Component, Config
 from dlrun.engine import checkpointing
 from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.engine.saving import save_models
 from dlrun.errors import ConfigError, Interrupted, TrainingError
 from dlrun.events import EpochDone, OnEvent, StepDone
 from dlrun.run_dir import RunDir
@@ -43,7 +44,7 @@ def _make_callback(
     key = ("callbacks", position)
     if not (isinstance(cls, type) and issubclass(cls, keras.callbacks.Callback)):
         raise ConfigError(f"Keras has no callback {component.name}", key=(*key, "name"))
-    accepted = signature(cls.__init__).parameters
+    accepted = signature(cls).parameters
     arguments = dict(component.parameters)
     if "monitor" in accepted and "monitor" not in arguments and "mode" not in arguments:
         arguments |= {name: value for name, value in monitored.items() if name in accepted}
@@ -144,7 +145,7 @@ class RunRecorder(keras.callbacks.Callback):
             raise TrainingError(
                 f"{broken[0]} became {values[broken[0]]} in epoch {self._epoch} ({when})",
                 kind="nan",
-                hint="a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0; `dlrun check --summary` shows the model",
+                hint="try a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0",
             )
 
     def _keep_if_best(self, row: dict[str, float]) -> bool:
@@ -181,12 +182,3 @@ class RunRecorder(keras.callbacks.Callback):
         save_models(self.run, "best", self.saved_models)
         self.model.set_weights(current)
         self._best_on_disk = self.progress.best_epoch
-
-
-def save_models(run: RunDir, which: str, models: dict[str, keras.Model]) -> None:
-    """Save models as `<which>.keras` (the name "") or `<which>-<name>.keras`, whole or not at all."""
-    for name, model in models.items():
-        path = run.model_file(which, name)
-        temporary = path.with_name(f".{path.stem}.tmp.keras")
-        model.save(temporary)
-        temporary.replace(path)

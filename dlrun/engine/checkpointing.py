@@ -63,7 +63,9 @@ def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.C
     states = []
     for position, callback in enumerate(callbacks):
         scalars, lists = callback_state(callback)
-        states.append({"class": type(callback).__name__, "state": scalars, "arrays": {k: len(v) for k, v in lists.items()}})
+        states.append(
+            {"class": type(callback).__name__, "state": scalars, "arrays": {k: len(v) for k, v in lists.items()}}
+        )
         for name, items in lists.items():
             arrays |= {f"callback{position}/{name}/{n}": _plain(item) for n, item in enumerate(items)}
     state = {

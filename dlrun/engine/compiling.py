@@ -54,7 +54,7 @@ def choose_compilation(config: Config, task: Task) -> Compilation:
     head = task.head
     if config.loss is not None:
         check_loss(config.loss, task)
-    metrics = list(config.metrics) if config.metrics is not None else list(head.metrics)
+    metrics: list[str | dict[str, Any]] = list(head.metrics if config.metrics is None else config.metrics)
     return Compilation(config.loss if config.loss is not None else head.loss, metrics)
 
 
@@ -137,7 +137,8 @@ def settled_sections(config: Config, data: Prepared) -> dict[str, Any]:
 
 def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
     """Compile with the settled config. Raises ConfigError when the model's output cannot be the task's."""
-    assert config.loss is not None and config.metrics is not None  # settled
+    assert config.loss is not None, "settled before"
+    assert config.metrics is not None, "settled before"
     _check_output(model, spec.task, config.loss)
     model.compile(
         optimizer=make_optimizer(config.optimizer),

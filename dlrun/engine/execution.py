@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.callbacks import RunRecorder, make_callbacks, save_models
+from dlrun.engine.callbacks import RunRecorder, make_callbacks
 from dlrun.engine.checkpointing import Progress
 from dlrun.engine.feeding import Feeder, sample_order
 from dlrun.engine.resolve import Experiment
+from dlrun.engine.saving import save_models
 from dlrun.errors import Interrupted, TrainingError
 from dlrun.events import ModelReady
 
@@ -42,7 +43,11 @@ class _EpochClock(keras.callbacks.Callback):
 
 
 def train_model(
-    model: keras.Model, experiment: Experiment, *, monitor: tuple[str, str], saved_models: dict[str, keras.Model] | None = None
+    model: keras.Model,
+    experiment: Experiment,
+    *,
+    monitor: tuple[str, str],
+    saved_models: dict[str, keras.Model] | None = None,
 ) -> Outcome:
     """Train a compiled model on the experiment's data and keep the best of it in the run.
 

@@ -31,7 +31,9 @@ def explain(error: Exception, config: Config) -> TrainingError:
             key=("model",),  # type: ignore[arg-type]
             hint="`dlrun train --dry-run` shows every layer with its shapes",
         )
-    return TrainingError(f"training failed: {type(error).__name__}: {message}", kind="crash", hint="log.txt has the traceback")
+    return TrainingError(
+        f"training failed: {type(error).__name__}: {message}", kind="crash", hint="log.txt has the traceback"
+    )
 
 
 def _first_sentence(error: Exception) -> str:

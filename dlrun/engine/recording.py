@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from dlrun import environment
 from dlrun.config.schema import Config
 from dlrun.drawing import draw_curves
 from dlrun.engine.execution import Outcome
-from dlrun.engine.resolve import Experiment
+from dlrun.engine.resolve import Experiment, builders
 from dlrun.engine.scoring import baseline_for, baselines
 from dlrun.engine.session import Session
 from dlrun.events import Event, OnEvent, as_line
@@ -31,7 +31,9 @@ class RunLog:
         self._stream = self._path.open("a", encoding="utf-8", buffering=1)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._stream:
             self._stream.close()
 
@@ -42,9 +44,7 @@ class RunLog:
         self._on_event(event)
 
 
-def provenance(
-    config: Config, session: Session, builders: dict[str, Callable[..., Any]], command: Sequence[str]
-) -> dict[str, Any]:
+def provenance(config: Config, session: Session, command: Sequence[str]) -> dict[str, Any]:
     """The first content of `run.json`: what was asked, by whom it is done, where and with which versions."""
     return {
         "name": config.name,
@@ -57,7 +57,7 @@ def provenance(
         "threads": session.threads,
         "versions": environment.installed_versions(),
         "git": environment.git_state(Path.cwd()),
-        "builders": {key: builder.__code__.co_filename for key, builder in builders.items()},
+        "builders": {key: builder.__code__.co_filename for key, builder in builders(config).items()},
         "test_readings": [],
         "notes": [],
     }

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from dlrun.config.loading import dump_config
+from dlrun import environment
+from dlrun.config.dumping import dump_config
 from dlrun.config.schema import Component, Config
 from dlrun.data._dataset import Prepared
+from dlrun.data._prepare import prepare_data
+from dlrun.data._sources import DataContext
+from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.events import OnEvent
 from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
@@ -35,7 +40,7 @@ class Experiment:
     resume: bool = False
 
     def settle(self, **sections: Any) -> None:
-        """Write into the config, and the run's `config.yaml`, what was left open and is now decided (loss, monitor...)."""
+        """Decide what the config left open (loss, monitor, ...), for this run and in its `config.yaml`."""
         self.config = self.config.model_copy(update=sections)
         write_text(self.run.config_file, dump_config(self.config))
 
@@ -46,14 +51,39 @@ class Experiment:
         return build_model(self.config.model, self.data.spec)
 
 
-def import_components(config: Config) -> dict[str, Callable[..., Any]]:
-    """Run the plugins and import the builders that the config names, so that an unknown name fails before any work."""
-    for plugin in config.plugins:
-        load_plugin(plugin)
-    builders = {"data": DATASETS.get(config.data.name), "routine": ROUTINES.get(config.routine.name)}
+@contextmanager
+def open_session(config: Config) -> Iterator[Session]:
+    """Steps 2 to 4 of a run: environment, session, plugins and builders.
+
+    Errors raised inside get their place in the config. Raises DlrunError.
+    """
+    try:
+        environment.set_environment(config.runtime.backend, config.runtime.device)
+        session = start_session(config.runtime, config.seed)
+        for plugin in config.plugins:
+            load_plugin(plugin)
+        builders(config)
+        yield session
+    except DlrunError as error:
+        error.located(config.place)
+        raise
+
+
+def builders(config: Config) -> dict[str, Callable[..., Any]]:
+    """The builder behind each section that names one. Raises UnknownNameError."""
+    found = {"data": DATASETS.get(config.data.name), "routine": ROUTINES.get(config.routine.name)}
     if config.model is not None:
-        builders["model"] = MODELS.get(config.model.name)
-    return builders
+        found["model"] = MODELS.get(config.model.name)
+    return found
+
+
+def load_data(config: Config) -> Prepared:
+    """Step 6 of a run: locate, load, split, fit the encoder on the training part. Raises DataError."""
+    folders = [config.data.dir] if config.data.dir else []
+    context = DataContext(seed=config.seed, sample=config.data.sample, folders=folders)
+    return prepare_data(
+        config.data.name, config.data.parameters, context=context, split=config.split.model_dump(), seed=config.seed
+    )
 
 
 def build_model(component: Component, spec: DataSpec) -> keras.Model:
@@ -75,7 +105,9 @@ def build_model(component: Component, spec: DataSpec) -> keras.Model:
         ) from error
     if not isinstance(model, keras.Model):
         raise ConfigError(
-            f"the builder {component.name!r} returned {type(model).__name__}", key=("model", "name"), expected="a keras.Model"
+            f"the builder {component.name!r} returned {type(model).__name__}",
+            key=("model", "name"),
+            expected="a keras.Model",
         )
     return model
 

@@ -14,6 +14,7 @@ from dlrun.engine.feeding import Feeder
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
 
+BATCH_SIZE = 512  # rows per prediction step
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
@@ -43,7 +44,7 @@ def _inputs_only(*batch: Any) -> Any:
 
 
 def predicted_labels(outputs: np.ndarray, task: Task) -> np.ndarray:
-    """Class indices `(rows,)` from outputs `(rows, units)`; for multi-label rows of 0 and 1. Threshold 0.5 (DLwP 3.4)."""
+    """Class indices `(rows,)` from outputs `(rows, units)`; multi-label: rows of 0 and 1. Threshold 0.5 (DLwP 3.4)."""
     if task.kind == "binary":
         return (outputs[:, 0] > 0.5).astype(int)
     if task.kind == "multilabel":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
+from dlrun import environment
 from dlrun.config.schema import Runtime
 from dlrun.errors import DeviceError
 from dlrun.seeds import child_seed
@@ -41,7 +41,7 @@ def start_session(runtime: Runtime, seed: int) -> Session:
 
 
 def _set_threads(threads: int | None) -> int:
-    wanted = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
+    wanted = threads or environment.available_cores()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(wanted)
         tf.config.threading.set_inter_op_parallelism_threads(wanted)

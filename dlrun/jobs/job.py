@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunDirError
-from dlrun.run_dir import COMPLETED, RunDir
+from dlrun.run_dir import COMPLETED, FAILED, RunDir
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,5 @@ class Job:
 
     @property
     def done(self) -> bool:
-        return self.status() == COMPLETED
+        """Whether nothing is left to do: the run is completed, or failed in a way that would repeat itself."""
+        return self.status() in (COMPLETED, FAILED)

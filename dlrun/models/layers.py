@@ -67,7 +67,9 @@ def _shape_hint(name: str, rank: int) -> str | None:
         return None
     if wanted[name] > rank:
         return f"{name} wants {wanted[name]} axes (the batch included); a Reshape before it can add one"
-    return f"{name} wants {wanted[name]} axes (the batch included); a Flatten or a pooling layer before it can remove some"
+    return (
+        f"{name} wants {wanted[name]} axes (the batch included); a Flatten or a pooling layer before it can remove some"
+    )
 
 
 def _check_ready_for_head(layers: list[object], features: keras.KerasTensor) -> None:
@@ -80,7 +82,7 @@ def _check_ready_for_head(layers: list[object], features: keras.KerasTensor) -> 
     name, arguments = split_notation(layers[-1]) if layers else ("", {})
     if name == "Dense" and arguments.get("activation") in ("softmax", "sigmoid"):
         raise ConfigError(
-            f"the stack already ends with a {arguments['activation']} layer, and dlrun would add the last layer of the task",
+            f"the stack already ends with a {arguments['activation']} layer, and the task's own would follow",
             key=("model", "layers", len(layers) - 1),
             hint="remove that layer, or set model.head: false",
         )

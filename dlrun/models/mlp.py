@@ -49,7 +49,9 @@ def mlp(
             hint="set data.encoding: multi_hot, or use `layers` with an Embedding first",
         )
     if None in spec.input.shape:
-        raise ConfigError("the model 'mlp' wants inputs of one size", key=("model", "name"), received=str(spec.input.shape))
+        raise ConfigError(
+            "the model 'mlp' wants inputs of one size", key=("model", "name"), received=str(spec.input.shape)
+        )
     inputs = features
     if len(spec.input.shape) > 1:
         features = keras.layers.Reshape((math.prod(n or 0 for n in spec.input.shape),))(features)

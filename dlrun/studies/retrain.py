@@ -9,7 +9,9 @@ from dlrun.run_dir import RunDir
 _NEEDS_VALIDATION = ("EarlyStopping", "ReduceLROnPlateau")
 
 
-def plan(run: RunDir, config: Config, *, epochs: int | None = None, batch_size: int | None = None) -> tuple[Config, list[str]]:
+def plan(
+    run: RunDir, config: Config, *, epochs: int | None = None, batch_size: int | None = None
+) -> tuple[Config, list[str]]:
     """The config of the final run, and notes on what was changed.
 
     Validation rows join the training part; callbacks that need a validation score go; the test part stays the same.

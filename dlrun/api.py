@@ -1,0 +1,101 @@
+"""What notebooks import: `from dlrun.api import load_config, train, evaluate, predict, load_run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.config.finding import find_config
+from dlrun.config.loading import load_config as _load_file
+from dlrun.config.schema import Config
+from dlrun.events import OnEvent, ignore
+from dlrun.run_dir import RunDir, find_run
+
+if TYPE_CHECKING:
+    import keras
+
+    from dlrun.engine.describing import ModelTable
+    from dlrun.evaluate import Evaluation
+    from dlrun.predict import Predictions
+
+OUTPUTS = Path("outputs")
+
+
+def load_config(config: str | Path, *overrides: str) -> Config:
+    """A config file, or a shipped config by name, with overrides such as `"model.hidden=[32]"`. Raises ConfigError."""
+    return _load_file(find_config(str(config)), overrides)
+
+
+def train(config: Config, *, outputs: Path | str = OUTPUTS, on_event: OnEvent = ignore) -> Run:
+    """Train and return the run. Raises DlrunError."""
+    _start_keras(config)
+    from dlrun.train import train as run_train
+
+    return Run(run_train(config, outputs=Path(outputs), on_event=on_event))
+
+
+def load_run(run: str | Path, *, outputs: Path | str = OUTPUTS) -> Run:
+    """A run by path, id, prefix of an id, config name, or `-` for the latest. Raises UnknownNameError."""
+    return Run(find_run(str(run), Path(outputs)))
+
+
+def evaluate(run: Run, *, split: str = "test", weights: str = "best") -> Evaluation:
+    """Score a run; a reading of test is recorded in it. Raises DlrunError."""
+    _start_keras(run.config)
+    from dlrun.evaluate import evaluate as run_evaluate
+
+    return run_evaluate(run.config, run.dir.model_file(weights), run=run.dir, split=split)
+
+
+def predict(run: Run, *inputs: str | Path, weights: str = "best", split: str = "test") -> Predictions:
+    """Predict raw input files, or without any the rows of a split. Raises DlrunError."""
+    _start_keras(run.config)
+    from dlrun.predict import predict as run_predict
+
+    return run_predict(run.dir, run.config, [str(item) for item in inputs], weights=weights, split=split)
+
+
+def summarise_config(config: Config) -> ModelTable:
+    """The layers and parameter counts of the model that a config builds. Raises DlrunError."""
+    _start_keras(config)
+    from dlrun.rehearse import summarise
+
+    return summarise(config)
+
+
+def _start_keras(config: Config) -> None:
+    """Before the import of whatever needs Keras."""
+    from dlrun.environment import import_keras
+
+    import_keras(config.runtime.backend, config.runtime.device)
+
+
+class Run:
+    """A run on disk, as a notebook wants it."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.dir = run
+
+    @property
+    def config(self) -> Config:
+        return _load_file(self.dir.config_file)
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One entry per epoch, the first epoch first."""
+        return self.dir.history()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.dir.metrics()
+
+    @property
+    def model(self) -> keras.Model:
+        """The best model."""
+        _start_keras(self.config)
+        from dlrun.engine.saving import load_model
+
+        return load_model(self.dir.model_file("best"))
+
+    def __repr__(self) -> str:
+        return f"Run({self.dir.path.parent.name}/{self.dir.id}, {self.dir.status()})"

@@ -1,0 +1,84 @@
+"""`dlrun train --dry-run`: everything a run does, on a few batches, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dlrun.config.schema import Config, with_section
+from dlrun.data._dataset import Prepared
+from dlrun.data._saved import load_preprocessing, save_preprocessing
+from dlrun.engine.describing import ModelTable, describe_model, training_bytes
+from dlrun.engine.feeding import Feeder
+from dlrun.engine.resolve import Experiment, build_model, load_data, open_session
+from dlrun.engine.saving import load_model
+from dlrun.engine.scoring import predict_rows
+from dlrun.errors import ConfigError, TrainingError
+from dlrun.events import ignore
+from dlrun.registry import ROUTINES
+from dlrun.run_dir import RunDir
+
+BATCHES = 10
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a dry run found. Bytes and seconds are estimates for the whole run; `data_bytes` is measured."""
+
+    model: ModelTable
+    rows: dict[str, int]
+    steps_per_epoch: int
+    epochs: int
+    seconds: float
+    data_bytes: int
+    training_bytes: int
+    notes: list[str]
+
+
+def rehearse(config: Config) -> Rehearsal:
+    """Train two epochs of up to ten batches, save, load, and compare predictions. Raises DlrunError."""
+    with open_session(config), tempfile.TemporaryDirectory(prefix="dlrun-") as folder:
+        return _rehearse(config, load_data(config), RunDir(Path(folder)))
+
+
+def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
+    batch_size = config.training.batch_size
+    short = replace(data, splits={name: rows[: BATCHES * batch_size] for name, rows in data.splits.items()})
+    save_preprocessing(data, run.preprocess)
+    experiment = Experiment(with_section(config, "training", epochs=2, tensorboard=False), run, short, ignore)
+    outcome = ROUTINES.get(config.routine.name)(experiment, **config.routine.parameters)
+    model = load_model(run.model_file("last"))
+    _check_reloaded(model, short, run)
+    table = describe_model(model)
+    first, second = outcome.progress.seconds
+    steps = math.ceil(len(data.splits["training"]) / batch_size)
+    per_step = second / math.ceil(len(short.splits["training"]) / batch_size)
+    return Rehearsal(
+        model=table,
+        rows={name: len(rows) for name, rows in data.splits.items()},
+        steps_per_epoch=steps,
+        epochs=config.training.epochs,
+        seconds=max(0.0, first - second) + per_step * steps * config.training.epochs,
+        data_bytes=sum(array.nbytes for array in [*data.arrays.values(), *data.targets.values()]),
+        training_bytes=training_bytes(table, batch_size),
+        notes=data.notes,
+    )
+
+
+def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:
+    """The saved model and the saved preprocessing give finite predictions for a batch. Raises TrainingError."""
+    saved = load_preprocessing(run.preprocess)
+    rows = data.splits["training"][:8]
+    outputs = predict_rows(model, Feeder(saved.encoder, data.arrays), rows, len(rows))
+    if not (abs(outputs) < float("inf")).all():
+        raise TrainingError("the reloaded model's predictions are not finite", kind="nan")
+
+
+def summarise(config: Config) -> ModelTable:
+    """The model that a config builds, without training it. Raises DlrunError."""
+    with open_session(config):
+        if config.model is None:
+            raise ConfigError("there is no model to summarise", key=("model",))
+        return describe_model(build_model(config.model, load_data(config).spec))
