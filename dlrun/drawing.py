@@ -7,6 +7,7 @@ from math import nan
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dlrun.errors import Key, Place
 
-FORMAT = 1
+
+FORMAT: Literal[1] = 1
 
 
 class Section(BaseModel):
@@ -118,8 +119,10 @@ class Expect(Section):
 class Config(Section):
     """An experiment."""
 
-    format: Literal[1] = Field(FORMAT, description="Version of the config format.")  # type: ignore[assignment]
-    name: str = Field("", description="Names the folder of the runs. Empty: the file's name.", pattern=r"^[\w.-]{0,64}$")
+    format: Literal[1] = Field(FORMAT, description="Version of the config format.")
+    name: str = Field(
+        "", description="Names the folder of the runs. Empty: the file's name.", pattern=r"^[\w.-]{0,64}$"
+    )
     description: str = Field("", description="For readers.")
     seed: int = Field(1, description="Root of the seed tree.", ge=0, lt=2**31)
     plugins: list[Path] = Field(default_factory=list, description="Python files that register your own components.")
@@ -145,3 +148,8 @@ class Config(Section):
                 return self._origins[key]
             key = key[:-1]
         return None
+
+
+def with_section(config: Config, name: str, **values: Any) -> Config:
+    """A copy of the config with some keys of a section changed."""
+    return config.model_copy(update={name: getattr(config, name).model_copy(update=values)})
