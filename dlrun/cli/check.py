@@ -24,7 +24,7 @@ def check(
     summary: Annotated[bool, typer.Option("--summary", help="Build the model and print its layers.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check configs: keys, values, and the arguments of models, datasets and Keras objects. Exits with 2 if any is wrong.
+    """Check configs: keys, values, arguments of models, datasets and Keras objects. Exits with 2 if any is wrong.
 
     Without --summary nothing is imported or run: names and signatures are read from source.
     """

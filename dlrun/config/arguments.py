@@ -97,9 +97,7 @@ def report_mismatch(report: Report, key: Key, mismatch: Mismatch) -> None:
         hint = "put it in quotes"
     if hint is None and wanted.startswith("a list") and not isinstance(mismatch.value, list | dict):
         hint = f"write [{mismatch.value}]" if mismatch.value is not None else None
-    report.add(
-        where, f"{dotted(where)} is not {wanted}", received=show_value(mismatch.value), expected=wanted, hint=hint
-    )
+    report.add(where, f"{dotted(where)} is not {wanted}", received=show_value(mismatch.value), hint=hint)
 
 
 def literal_choices(wanted: Type) -> list[str]:

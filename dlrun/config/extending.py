@@ -14,7 +14,7 @@ from pathlib import Path
 from dlrun.config.nodes import Node, copy, show_value
 from dlrun.config.shorthand import expand
 from dlrun.config.yaml_reader import read_yaml
-from dlrun.errors import ConfigError, Place, Problem, did_you_mean
+from dlrun.errors import ConfigError, Problem, did_you_mean
 
 _NOT_INHERITED = ("name", "description", "expect")
 
@@ -67,7 +67,7 @@ def _read_base(path: Path, item: Node, chain: tuple[Path, ...]) -> Node:
     if target.resolve() in [step.resolve() for step in chain]:
         raise ConfigError(problems=[Problem("extends goes in a circle", ("extends",), item.place, received=names)])
     if not target.exists():
-        raise ConfigError(problems=[_missing(target, item.place, names)])
+        raise ConfigError(problems=[_missing(item, target, names)])
     try:
         base = _read(target, chain, f"{chain[0]} extends {names.removeprefix(f'{chain[0]} -> ')}")
     except ConfigError as error:
@@ -78,15 +78,11 @@ def _read_base(path: Path, item: Node, chain: tuple[Path, ...]) -> Node:
     return base
 
 
-def _missing(target: Path, place: Place | None, names: str) -> Problem:
-    others = [p.name for p in target.parent.glob("*.y*ml")] if target.parent.is_dir() else []
-    return Problem(
-        f"extends names {target}, which does not exist",
-        ("extends",),
-        place,
-        received=names,
-        hint=did_you_mean(target.name, others),
-    )
+def _missing(item: Node, target: Path, names: str) -> Problem:
+    beside = target.parent.glob("*.y*ml") if target.parent.is_dir() else ()
+    as_written = [(Path(item.content).parent / path.name).as_posix() for path in beside]
+    message = f"extends names {target}, which does not exist"
+    return Problem(message, ("extends",), item.place, received=names, hint=did_you_mean(item.content, as_written))
 
 
 def merge(base: Node, top: Node) -> Node:

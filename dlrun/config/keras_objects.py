@@ -6,6 +6,7 @@ from typing import Any
 
 from dlrun import keras_names
 from dlrun.config.arguments import check_arguments, check_type
+from dlrun.config.dumping import flow
 from dlrun.config.nodes import Report, dotted, show_value
 from dlrun.config.types import Type
 from dlrun.errors import Key
@@ -16,6 +17,7 @@ _ENDINGS = {"_regularizer": "regularizers", "_initializer": "initializers", "_co
 _INTEGERS = ("units", "filters", "patience", "output_dim", "input_dim", "num_heads", "key_dim")
 _POSITIVE = ("units", "filters", "output_dim", "input_dim", "num_heads", "key_dim", "learning_rate", "decay_steps")
 _NOT_NEGATIVE = ("patience", "min_delta", "weight_decay")
+_SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 _FRACTIONS = ("dropout", "recurrent_dropout")
 _RENAMED = ("losses", "metrics", "initializers", "regularizers", "constraints")  # stored by the class' own name
 
@@ -55,10 +57,13 @@ def _wrong_notation(report: Report, noun: str, key: Key, value: Any) -> None:
     if isinstance(value, dict) and value:
         received = f"a mapping with the keys {', '.join(map(str, value))}"
     if isinstance(value, dict) and isinstance(value.get("name"), str):
-        rest = ", ".join(f"{k}: ..." for k in value if k != "name")
-        hint = f"write {{{value['name']}: {{{rest}}}}}" if rest else f"write {value['name']}"
+        rest = {k: v for k, v in value.items() if k != "name"}
+        hint = f"write {flow({value['name']: rest} if rest else value['name'])}"
     elif isinstance(value, dict) and len(value) > 1:
-        hint = "indent the arguments deeper than the name, or write {Name: {argument: value}}"
+        first, *rest_names = value
+        hint = "indent the arguments deeper than the name"
+        if value[first] is None:
+            hint += f", or write {flow({first: {k: value[k] for k in rest_names}})}"
     article = "an" if noun[0] in "aeiou" else "a"
     report.add(
         key,
@@ -148,13 +153,13 @@ def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any
         return check_type(report, key, value, Type("bool"))
     if parameter.name in _INTEGERS:
         return check_type(report, key, value, Type("int"))
-    if isinstance(default, float) or parameter.name == "learning_rate":
+    if isinstance(default, float) or parameter.name in ("learning_rate", "rate"):
         return check_type(report, key, value, Type("float")) if not isinstance(value, list | dict) else value
     if isinstance(default, int) and (
         isinstance(value, str) or (isinstance(value, bool) and parameter.name != "verbose")
     ):
         return check_type(report, key, value, Type("int"))
-    if isinstance(default, tuple) and isinstance(value, str | bool):
+    if (isinstance(default, tuple) or parameter.name in _SIZES) and isinstance(value, str | bool):
         return check_type(report, key, value, Type("Union", (Type("int"), Type("list", (Type("int"),)))))
     return value
 
@@ -164,14 +169,14 @@ def _check_range(report: Report, owner: str, name: str, key: Key, value: Any) ->
         return
     wanted = None
     if name in _POSITIVE and value <= 0:
-        wanted = "greater than 0"
+        wanted = "more than 0"
     elif name in _NOT_NEGATIVE and value < 0:
-        wanted = "0 or greater"
+        wanted = "0 or more"
     elif (name in _FRACTIONS or (name == "rate" and "Dropout" in owner)) and not 0 <= value <= 1:
         wanted = "from 0 to 1"
     if wanted:
         hint = f"write {value / 100:g} for {value:g} %" if wanted == "from 0 to 1" and 1 < value <= 100 else None
-        report.add(key, f"{dotted(key)} is out of range", received=f"{value}", expected=f"a number {wanted}", hint=hint)
+        report.add(key, f"{dotted(key)} is out of range", received=f"{value:g}", expected=wanted, hint=hint)
 
 
 def check_named(

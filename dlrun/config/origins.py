@@ -16,10 +16,9 @@ _MOST_COLUMN = 76  # comments of longer lines follow after two spaces
 
 def origin(config: Config, key: Key) -> str:
     """`file:line` or the `-s` that set a value, or `default`."""
-    if len(key) == 1 or key[0] in ("loss", "metrics", "plugins"):
-        shallowest = 1
-    else:
-        shallowest = 3 if key[0] == "callbacks" else 2  # above these levels the place is that of a neighbour
+    whole = len(key) == 1 or key[0] in ("loss", "metrics", "plugins")
+    # above these levels the place is that of a neighbour
+    shallowest = 1 if whole else 3 if key[0] == "callbacks" else 2
     for length in range(len(key), shallowest - 1, -1):
         if place := config._origins.get(key[:length]):
             return f"-s {place.text}" if place.source == OVERRIDE_SOURCE else f"{place.source}:{place.line}"

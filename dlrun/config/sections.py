@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from dlrun.config.arguments import check_type
+from dlrun.config.dumping import flow
 from dlrun.config.nodes import Report, dotted, show_value
 from dlrun.config.parameters import absolute
 from dlrun.config.schema import FORMAT, Component, Config, Section
@@ -73,7 +74,7 @@ def _section(report: Report, key: Key, values: dict[Any, Any], model: Model) -> 
             _unknown_key(report, where, [*fields, *(_BEFORE_SCHEMA if not key else ())])
     for name, field in fields.items():
         if field.is_required() and name not in values:
-            _missing_key(report, key, name, field)
+            _missing_key(report, key, name, values)
     return kept
 
 
@@ -148,12 +149,16 @@ def _section_with(name: str) -> str | None:
     return None
 
 
-def _missing_key(report: Report, key: Key, name: str, field: FieldInfo) -> None:
+def _missing_key(report: Report, key: Key, name: str, values: dict[Any, Any]) -> None:
     if not key:
         report.add((name,), f"the key `{name}` is missing", hint=f"add `{name}: digits`" if name == "data" else None)
         return
-    what = f"{dotted(key)} has no {name}"
-    report.add(key, what, on="key", expected=(field.description or "").rstrip(".") or None)
+    hint = f"add `{name}: ...`"
+    if name == "name" and len(values) == 1:  # written like a layer: {mlp: {hidden: [16]}}
+        ((only, inside),) = values.items()
+        if isinstance(inside, dict | None):
+            hint = "write " + flow({"name": str(only), **(inside or {})})
+    report.add(key, f"{dotted(key)} has no {name}", on="key", hint=hint)
 
 
 def _add_pydantic(report: Report, details: Any, values: dict[Any, Any]) -> None:
@@ -170,13 +175,13 @@ def _add_pydantic(report: Report, details: Any, values: dict[Any, Any]) -> None:
         return
     context = details.get("ctx") or {}
     words = {
-        "greater_than_equal": f"at least {context.get('ge')}",
-        "greater_than": f"greater than {context.get('gt')}",
+        "greater_than_equal": f"{context.get('ge')} or more",
+        "greater_than": f"more than {context.get('gt')}",
         "less_than": f"less than {context.get('lt')}",
-        "less_than_equal": f"at most {context.get('le')}",
+        "less_than_equal": f"{context.get('le')} or less",
     }
     if details["type"] in words:
-        expected = f"a number {words[details['type']]}"
+        expected = words[details["type"]]
         report.add(key, f"{dotted(key)} is out of range", received=str(current), expected=expected)
     elif details["type"] == "string_pattern_mismatch":
         report.add(

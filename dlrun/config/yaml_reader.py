@@ -136,7 +136,7 @@ class _Reader:
         text = self.lines[line] if line < len(self.lines) else ""
         column += self.shift
         length = max(1, min(length, len(text) - column, 80))
-        shown = text[: max(_TEXT_SHOWN, column + length)].replace("\t", " ")
+        shown = "".join(c if c.isprintable() else " " for c in text[: max(_TEXT_SHOWN, column + length)])
         return Place(self.source, line + 1, column + 1, length, shown, self.origin)
 
     def place_of(self, node: yaml.Node) -> Place:
@@ -234,35 +234,39 @@ class _Reader:
         if isinstance(error, yaml.reader.ReaderError):
             before = self.text[: error.position]
             place = self.place(before.count("\n"), len(before) - (before.rfind("\n") + 1), 1)
-            return Problem(f"the character U+{ord(error.character):04X} is not allowed in YAML", None, place)
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        at = self.place(mark.line, mark.column, 1) if mark else None
+            code = error.character if isinstance(error.character, int) else ord(error.character)
+            return Problem(f"the character U+{code:04X} is not allowed in YAML", None, place)
+        mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
         message, hint = _plain_words(str(getattr(error, "problem", error)), str(getattr(error, "context", "") or ""))
-        context = getattr(error, "context_mark", None)
-        if context and mark and context.line != mark.line:
-            message += f" (in what begins in line {context.line + 1})"
-        return Problem(message, None, at, hint=hint)
+        opened = message.startswith(_OPENED)
+        if opened and context and mark and context.line != mark.line:
+            message += f" before line {mark.line + 1}"
+        at = context if opened and context else mark or context
+        return Problem(message, None, self.place(at.line, at.column, 1) if at else None, hint=hint)
+
+
+_OPENED = ("a quote", "this list", "this mapping")  # the place that matters is where it was opened
 
 
 _WORDS = (
     ("found character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
     (
         "found undefined alias",
-        "this alias (*name) has no anchor (&name) before it",
+        "there is no anchor (&name) for this alias (*name)",
         "a text that begins with * needs quotes",
     ),
     (
         "mapping values are not allowed here",
-        "a second `:` in one line",
-        "put a text with `: ` in quotes, or check the indentation",
+        "a `:` stands where no key can be",
+        "quote a text that has `: ` in it, or check the indentation",
     ),
     ("could not find expected ':'", "a `:` is missing after the key", "write `key: value`"),
-    ("found unexpected end of stream", "a quote is opened and never closed", "close it"),
+    ("found unexpected end of stream", "a quote is opened here and never closed", None),
     ("but found another document", "a second document (---) begins here", "one file holds one config"),
     ("could not determine a constructor", "this tag is not allowed", "remove it"),
     ("found undefined tag handle", "this tag is not allowed", "a text that begins with ! needs quotes"),
-    ("expected ',' or ']'", "a `,` or `]` is missing in this list", None),
-    ("expected ',' or '}'", "a `,` or `}` is missing in this mapping", None),
+    ("expected ',' or ']'", "this list is not closed, or a comma is missing,", "it needs a ]"),
+    ("expected ',' or '}'", "this mapping is not closed, or a comma is missing,", "it needs a }"),
     (
         "expected <block end>",
         "the indentation does not fit the lines above",
