@@ -32,23 +32,27 @@ def find_column(table: Table, wanted: str | int, key: Key) -> str:
     raise DataError(f"{table.source}: there is no column {wanted!r}", key=key, expected=listing(names), hint=hint)
 
 
-def numbers(table: Table, name: str) -> np.ndarray:
-    """A column as float64 `(rows,)`, NaN where missing. Raises DataError at the first cell that is no finite number."""
+def numbers(table: Table, name: str, remedy: str = "") -> np.ndarray:
+    """A column as float64 `(rows,)`, NaN where missing; `remedy` is the advice when that cannot be.
+
+    Raises DataError at the first cell that is no finite number.
+    """
     column, missing = table.columns[name], set(table.form.missing)
-    values: dict[str, float] = {}
-    for cell in set(column):
-        if cell in missing:
-            values[cell] = math.nan
-        elif not is_number(cell) or math.isinf(float(cell)):
-            row = column.index(cell)
-            kind = "is not finite" if is_number(cell) else "is not a number"
-            raise DataError(
-                f"{table.place(row, name)}: {cell!r} {kind}",
-                hint=f"say that it is missing (data.missing), or data.columns: {{{name}: categorical}}",
-            )
-        else:
-            values[cell] = float(cell)
+    values = {cell: math.nan if cell in missing else _finite(cell) for cell in set(column)}
+    if None in values.values():
+        row = next(row for row, cell in enumerate(column) if values[cell] is None)
+        remedy = remedy or f"set data.columns: {{{name}: categorical}}"
+        raise DataError(
+            f"{table.place(row, name)}: {column[row]!r} is no {'finite ' if is_number(column[row]) else ''}number",
+            hint=f"add it to data.missing if it means that nothing is there, or {remedy}",
+        )
     return np.fromiter(map(values.__getitem__, column), "float64", len(column))
+
+
+def _finite(cell: str) -> float | None:
+    """The number in a cell, None when it holds none."""
+    value = float(cell) if is_number(cell) else math.inf
+    return value if math.isfinite(value) else None
 
 
 def categories(table: Table, name: str) -> np.ndarray:

@@ -88,7 +88,7 @@ def read_table(source: str | Path, form: Form, known_names: Iterable[str] = ()) 
 def _without_comment(text: str) -> str:
     """The text without a first line such as Adult's `|1x3 Cross validator`."""
     first, _, rest = text.partition("\n")
-    return rest if first.startswith(("|", "#")) and "," not in first and rest else text
+    return f"\n{rest}" if first.startswith(("|", "#")) and "," not in first and rest else text
 
 
 def _reader(text: str, delimiter: str) -> Any:
@@ -134,11 +134,12 @@ def _find_delimiter(source: str, text: str) -> str:
     """The delimiter that divides the first rows into the same number of cells, more than one."""
     if source.lower().removesuffix(".gz").endswith(".tsv"):
         return "\t"
-    sample = "\n".join(text.split("\n", 51)[:50])
+    lines = text.split("\n", 51)
+    sample, cut = "\n".join(lines[:50]), len(lines) > 51
     best, most = ",", 1
     for delimiter in (",", "\t", ";", "|", " "):
         try:
-            widths = [len(row) for row in _reader(sample, delimiter) if row]
+            widths = [len(row) for row in _reader(sample, delimiter) if row][: -1 if cut else None]
         except csv.Error:
             continue
         if widths and min(widths) == max(widths) > most and (most == 1 or delimiter != " "):
@@ -154,11 +155,11 @@ def _has_header(columns: list[list[str]], known: set[str], missing: Sequence[str
     first = [column[0] for column in columns]
     if known & set(first):
         return True
-    if any(is_number(cell) for cell in first) or any(cell in missing for cell in first[1:]):
+    if len(columns[0]) == 1 or any(map(is_number, first)) or any(cell in missing for cell in first[1:]):
         return False
-    if len(set(first)) < len(first) or len(columns[0]) == 1:
-        return len(columns[0]) > 1 and _above_numbers(columns, missing)
-    return _above_numbers(columns, missing) or not any(column[0] in column[1:] for column in columns)
+    if _above_numbers(columns, missing):
+        return True
+    return len(set(first)) == len(first) and not any(column[0] in column[1:] for column in columns)
 
 
 def _above_numbers(columns: list[list[str]], missing: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from dlrun.data._dataset import Dataset, Prepared, TargetScale
 from dlrun.data._fingerprint import fingerprint
 from dlrun.data._sources import DataContext
 from dlrun.data._splits import Rows, split_rows
-from dlrun.errors import DataError
+from dlrun.errors import DataError, PluginError
 from dlrun.registry import DATASETS
 from dlrun.seeds import child_seed
 from dlrun.spec import DataSpec, Task
@@ -25,7 +25,9 @@ def prepare_data(
     `seed` is the root of the seed tree; `split` may hold a seed of its own. Whatever is learned (encoder, target
     scale) is learned from the training rows. Raises DataError.
     """
-    dataset: Dataset = DATASETS.get(name)(context, **parameters)
+    dataset = DATASETS.get(name)(context, **parameters)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="dlrun.data Dataset")
     check_dataset(dataset)
     splits = split_rows(_rows(dataset), split, _split_seed(split, seed))
     check_training_classes(dataset, splits.indices["training"])
@@ -129,6 +131,8 @@ def _target_scale(dataset: Dataset, training: np.ndarray) -> TargetScale | None:
     """Mean and standard deviation of the training targets (`(x - mean) / std`, DLwP 3.6.2 for inputs)."""
     if not dataset.scale_targets:
         return None
+    if any(task.kind != "regression" for task in dataset.tasks.values()):
+        raise DataError("only regression targets can be scaled", key=("data", "scale_target"))
     (targets,) = dataset.targets.values()
     columns = targets[training].reshape(len(training), -1).astype("float64")
     std = columns.std(axis=0)

@@ -228,7 +228,8 @@ def _fold(
         folds = KFold(n_splits, **shuffle)
     if n_splits > most:
         raise DataError(f"{n_splits} folds need more than {most} {what}", key=("split", "fold", "n_splits"))
-    training, held_out = list(folds.split(pool, labels, labels))[index]
+    groups = {"groups": labels} if kind == "grouped" else {}
+    training, held_out = list(folds.split(pool, labels, **groups))[index]
     return pool[training], pool[held_out]
 
 

@@ -113,7 +113,7 @@ class TableEncoder(Encoder):
             "layout": self.layout,
             "targets": self.targets,
             "named": self.named,
-            "form": asdict(self.form),
+            "form": asdict(self.form) | {"missing": list(self.form.missing)},
             "width": self.width,
             "chains": {kind: chain.get_state() for kind, chain in self.chains.items()},
         }
@@ -126,7 +126,7 @@ class TableEncoder(Encoder):
             layout=state["layout"],
             targets=state["targets"],
             named=state["named"],
-            form=Form(**state["form"]),
+            form=Form(**state["form"] | {"missing": tuple(state["form"]["missing"])}),
             chains={kind: Chain.from_state(steps) for kind, steps in state["chains"].items()},
         )
         restored.width = int(state["width"])

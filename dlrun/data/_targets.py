@@ -136,7 +136,7 @@ def target_values(table: Table, names: Sequence[str], task: Task, aliases: Mappi
         return class_codes(table, names[0], task.labels, aliases).astype("float32")
     if task.kind == "multiclass":
         return class_codes(table, names[0], task.labels, aliases)
-    values = np.column_stack([numbers(table, name) for name in names]).astype("float32")
+    values = np.column_stack([numbers(table, name, "choose another data.task") for name in names]).astype("float32")
     return values if len(names) > 1 else values[:, 0]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import dlrun
 from dlrun.data._columns import categories, column_kind, find_column, numbers
-from dlrun.data._csv_files import Form, Table, read_table
+from dlrun.data._csv_files import Form, Table, is_number, read_table
 from dlrun.data._dataset import Arrays, Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._table import TableEncoder
@@ -75,6 +75,8 @@ def csv(
         },
     )
     name, what = tasks_of(table, targets, task, positive)
+    if task == "auto" and what.kind == "multiclass" and all(map(is_number, what.labels)):
+        notes.append(f"the target {name!r} is read as {len(what.labels)} classes; for numbers: data.task: regression")
     files = [file, context.locate(test_path)] if test_path else [file]
     tables = [table, *(_further(encoder, other, targets) for other in files[1:])]
     parts = [_read_part(part, encoder, targets, what, drop_missing_target, notes) for part in tables]

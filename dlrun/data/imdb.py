@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -131,7 +132,10 @@ def _words(context: DataContext, num_words: int, download: bool) -> tuple[list[s
     """The words of the ids INDEX_FROM, INDEX_FROM + 1, ... below `num_words`; none, with a note, without the file."""
     name = "imdb_word_index.json"
     # Without network each run would wait for nothing, so the index is only fetched together with the reviews.
-    path = context.locate_file(name, "imdb", WORD_INDEX) if download else context.find_file(name, "imdb")
+    path = context.find_file(name, "imdb")
+    if path is None and download:
+        with contextlib.suppress(DataError):
+            path = context.locate_file(name, "imdb", WORD_INDEX)
     if path is None:
         return [], [], [f"{name} was not found beside imdb.npz, so predict takes word ids only"]
     try:

@@ -1,0 +1,50 @@
+"""Settings that must stand before Keras is imported, and what many tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+DIGITS: dict[str, Any] = {
+    "name": "digits",
+    "data": "digits",
+    "model": {"name": "mlp", "hidden": [16]},
+    "training": {"epochs": 3, "batch_size": 128, "tensorboard": False},
+}
+
+
+@pytest.fixture
+def real_data() -> None:
+    """Skips a test when the real data files are not there."""
+    if not os.environ.get("DLRUN_DATA"):
+        pytest.skip("DLRUN_DATA is not set")
+
+
+@pytest.fixture
+def digits() -> Callable[..., Any]:
+    """Makes a small digits config; keyword arguments replace top-level keys."""
+    from dlrun.config.loading import config_from_mapping
+
+    return lambda **keys: config_from_mapping({**DIGITS, **keys})
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A finished run on digits (a RunDir under `<tmp>/outputs/digits/`). Tests must not change it."""
+    from dlrun.config.loading import config_from_mapping
+    from dlrun.train import train
+
+    return train(config_from_mapping(DIGITS), outputs=tmp_path_factory.mktemp("shared") / "outputs")
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """An empty folder for runs."""
+    return tmp_path / "outputs"

@@ -1,0 +1,156 @@
+import json
+
+import numpy as np
+import pytest
+
+import dlrun
+from dlrun.data._arrays import ArrayEncoder
+from dlrun.data._dataset import Dataset
+from dlrun.data._prepare import prepare_data
+from dlrun.data._sources import DataContext
+from dlrun.errors import DataError, PluginError
+from dlrun.registry import DATASETS
+from dlrun.spec import Task
+
+BINARY = Task("binary", labels=("no", "yes"))
+
+
+@pytest.fixture
+def prepare(monkeypatch):
+    """Prepares a dataset of numbers 0, 1, 2, ... with the given targets and task."""
+
+    def build(targets, task=BINARY, split=None, rows=None, **options):
+        def numbers(context):
+            raw = {"features": np.arange(len(targets) if rows is None else rows, dtype="float64").reshape(-1, 1)}
+            encoder = ArrayEncoder("features", (1,), transforms=["standardise"])
+            return Dataset("numbers", raw, {"target": targets}, encoder, {"target": task}, **options)
+
+        monkeypatch.setitem(DATASETS._builders, "numbers", numbers)
+        return prepare_data("numbers", {}, context=DataContext(), split=split or {}, seed=1)
+
+    return build
+
+
+def test_digits_are_ready_for_training():
+    prepared = prepare_data("digits", {}, context=DataContext(), split={}, seed=1)
+    assert {name: len(rows) for name, rows in prepared.splits.items()} == {
+        "training": 1150,
+        "validation": 288,
+        "test": 359,
+    }
+    assert (prepared.split_kind, prepared.spec.input.shape) == ("stratified", (64,))
+    assert sum(prepared.fingerprint["classes"]["digit"]["training"].values()) == 1150
+    json.dumps(prepared.fingerprint)
+
+
+def test_the_seed_decides_the_split_and_nothing_else():
+    options = {"context": DataContext(), "split": {}}
+    first, again, other = (prepare_data("digits", {}, seed=seed, **options) for seed in (1, 1, 2))
+    assert first.fingerprint == again.fingerprint
+    assert first.fingerprint["content"] == other.fingerprint["content"]
+    assert first.fingerprint["split"] != other.fingerprint["split"]
+
+
+def test_the_split_may_have_a_seed_of_its_own():
+    options = {"context": DataContext(), "split": {"seed": 5}}
+    first, second = (prepare_data("digits", {}, seed=seed, **options) for seed in (1, 2))
+    assert first.fingerprint["split"] == second.fingerprint["split"]
+
+
+def test_the_fingerprint_does_not_know_the_place(tmp_path):
+    marks = []
+    for folder in ("one", "two"):
+        path = tmp_path / folder / "a.csv"
+        path.parent.mkdir()
+        path.write_text("size,sold\n" + "".join(f"{k % 5},{k % 2}\n" for k in range(50)))
+        options = {"path": str(path), "target": "sold"}
+        marks.append(prepare_data("csv", options, context=DataContext(), split={}, seed=1).fingerprint)
+    assert marks[0] == marks[1]
+    assert str(tmp_path) not in json.dumps(marks)
+
+
+def test_the_encoder_learns_from_the_training_rows_only(prepare):
+    prepared = prepare(np.arange(10) % 2.0, split={"kind": "head", "validation": 4, "test": 2})
+    training = prepared.arrays["features"][prepared.splits["training"]]
+    assert training.mean() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(prepared.arrays["features"][0], (0 - 5.5) / np.std([4, 5, 6, 7]), rtol=1e-6)
+
+
+def test_other_rows_cannot_leak_into_training(tmp_path):
+    """Whatever the validation and test rows hold, the training rows look the same to the model."""
+    found = []
+    for other in ("3,red", "999,green", "?,blue"):
+        rows = [f"{k % 7},{'red' if k % 3 else 'blue'},{k * 2}" for k in range(60)]
+        rows[:10] = [f"{other},5"] * 10
+        rows[50:] = [f"{other},7"] * 10
+        (tmp_path / "a.csv").write_text("size,colour,price\n" + "\n".join(rows))
+        options = {"path": str(tmp_path / "a.csv"), "target": "price", "task": "regression"}
+        split = {"kind": "head", "validation": 10, "test": 10}
+        prepared = prepare_data("csv", options, context=DataContext(), split=split, seed=1)
+        training = prepared.splits["training"]
+        found.append((prepared.arrays["features"][training].tolist(), prepared.target_scale))
+    assert found[0] == found[1] == found[2]
+
+
+def test_targets_are_scaled_by_the_training_rows_only(prepare):
+    targets = np.arange(10, dtype="float32") * 100
+    prepared = prepare(targets, Task("regression"), {"kind": "head", "validation": 4, "test": 2}, scale_targets=True)
+    assert prepared.target_scale.mean == (550.0,)
+    np.testing.assert_allclose(prepared.target_scale.invert(prepared.targets["target"]), targets, atol=1e-3)
+    np.testing.assert_array_equal(prepared.original_targets["target"], targets)
+
+
+def test_folds_are_known_by_their_index():
+    split = {"kind": "stratified", "fold": {"index": 1, "n_splits": 3, "repeat": 0}}
+    prepared = prepare_data("digits", {}, context=DataContext(), split=split, seed=1)
+    assert len(prepared.splits["validation"]) == pytest.approx(1438 / 3, abs=1)
+
+
+BROKEN = [
+    (np.zeros(0), BINARY, {}, "the dataset numbers has no rows"),
+    (np.zeros(10), BINARY, {}, "numbers: all rows belong to one class, 'no'"),
+    (np.arange(10.0), BINARY, {}, "the target target holds class 9\n  expected  0 to 1, for 2 labels"),
+    (np.array([0, 1, -1]), BINARY, {}, "the target target holds class -1"),
+    (
+        np.array([1.0, np.nan, np.inf]),
+        Task("regression"),
+        {},
+        "is not a finite number in 2 rows\n  received  nan in row 2",
+    ),
+    (np.arange(3.0), Task("regression"), {"rows": 4}, "features has 4 rows, the targets have 3"),
+    (np.arange(10) % 2.0, BINARY, {"scale_targets": True}, "only regression targets can be scaled"),
+    (
+        np.repeat([0.0, 1.0], 5),
+        BINARY,
+        {"split": {"kind": "head", "validation": 5, "test": 1}},
+        "all 4 training rows belong to one class, 'yes'",
+    ),
+    (np.arange(2.0), Task("regression"), {}, "split.test gives no row at all"),
+    (np.arange(3.0), Task("regression"), {}, "split.validation gives no row at all"),
+]
+
+
+@pytest.mark.parametrize(("targets", "task", "options", "message"), BROKEN)
+def test_data_that_cannot_be_learned_from_is_refused(prepare, targets, task, options, message):
+    with pytest.raises(DataError) as caught:
+        prepare(targets, task, **options)
+    assert message in str(caught.value)
+
+
+def test_a_column_that_groups_and_is_an_input_gets_a_note(prepare):
+    targets = np.arange(20) % 2.0
+    columns = {"features": np.repeat(np.arange(5), 4)}
+    prepared = prepare(targets, split={"kind": "grouped", "group": "features"}, columns=columns)
+    assert "column 'features' groups the rows and is also an input" in prepared.notes[0]
+
+
+def test_a_builder_that_returns_something_else_is_a_plugin_error(monkeypatch):
+    monkeypatch.setitem(DATASETS._builders, "odd", lambda context: 3)
+    with pytest.raises(PluginError, match="the dataset 'odd' returned int"):
+        prepare_data("odd", {}, context=DataContext(), split={}, seed=1)
+
+
+def test_the_decorator_registers(monkeypatch):
+    monkeypatch.setattr(DATASETS, "_builders", {})
+    assert dlrun.dataset("mine")(len) is len
+    assert DATASETS.get("mine") is len
