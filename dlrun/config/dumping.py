@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from dlrun.config.schema import Config
 from dlrun.config.yaml_reader import scalar_kind
 
 WIDTH = 110
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 # YAML 1.1 reads these as booleans or null, in any case
 _RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", ""}
 _PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*(?: [\w./@+()-]+)*\Z")
@@ -85,7 +85,16 @@ def scalar(value: Any) -> str:
         return str(value)
     text = str(value)
     safe = _PLAIN.match(text) and text.lower() not in _RESERVED and scalar_kind(text) == "str"
-    return text if safe else json.dumps(text, ensure_ascii=not text.isprintable())
+    return text if safe else '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _float(value: float) -> str:

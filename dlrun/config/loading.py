@@ -48,8 +48,9 @@ def config_from_mapping(values: Mapping[str, Any], overrides: Iterable[str] = ()
 
 def _resolve(root: Node, stem: str) -> Config:
     for section in ("routine", "optimizer"):  # so that their arguments are filled in, too
-        if section not in root.content:
-            root.content[section] = from_plain({"name": Config.model_fields[section].default.name})
+        node = root.content.setdefault(section, from_plain({}))
+        if node.is_mapping and "name" not in node.content and (node.content or node.place is None):
+            node.content = {"name": from_plain(Config.model_fields[section].default.name), **node.content}
     report = Report(root)
     plain = to_plain(root)
     if not plain.get("name"):

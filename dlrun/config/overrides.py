@@ -83,7 +83,7 @@ def apply_overrides(root: Node, overrides: Iterable[str]) -> None:
 
 
 def _apply(root: Node, override: Override) -> None:
-    node = root
+    node, above = root, [root]
     for position, (part, place) in enumerate(override.path[:-1]):
         found = _step(node, override, position)
         if found is None:
@@ -93,10 +93,12 @@ def _apply(root: Node, override: Override) -> None:
         elif found.content is None:
             found.content = {}
         node = found
+        above.append(node)
     last, _ = override.path[-1]
     present = _step(node, override, len(override.path) - 1)
     if override.value is None:
         _drop(node, override, present)
+        _drop_emptied(above, override.key)
     elif last == _APPEND and node.is_list:
         node.content.append(override.value)
     elif node.is_list:
@@ -156,6 +158,13 @@ def _drop(node: Node, override: Override, present: Node | None) -> None:
         node.content[:] = [item for item in node.content if item is not present]
     else:
         del node.content[part]
+
+
+def _drop_emptied(above: list[Node], key: Key) -> None:
+    """A section that lost its last key goes, too: the defaults hold again."""
+    for depth in range(len(above) - 1, 0, -1):
+        if above[depth].content == {} and above[depth - 1].is_mapping:
+            del above[depth - 1].content[key[depth - 1]]
 
 
 def _replace_component(node: Node, override: Override, present: Node | None) -> None:

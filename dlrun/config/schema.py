@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dlrun.errors import Key, Place
 
-
 FORMAT: Literal[1] = 1
 
 
@@ -53,8 +52,8 @@ class Split(Section):
 
     kind: Literal["auto", "head", "shuffled", "stratified", "grouped", "time", "given"] = Field(
         "auto",
-        description="head: first rows validate, no shuffling; shuffled; stratified: equal class shares; grouped: rows of "
-        "a group stay together; time: later rows validate, still later ones test; given: the dataset's own parts. "
+        description="head: first rows validate, no shuffling; shuffled; stratified: equal class shares; grouped: rows "
+        "of a group stay together; time: later rows validate, still later ones test; given: the dataset's own parts. "
         "auto: given if the dataset has a validation part, else stratified for classes, shuffled for numbers.",
     )
     validation: int | float | Literal["test"] = Field(
@@ -64,7 +63,7 @@ class Split(Section):
     )
     test: int | float | None = Field(
         None,
-        description="Share or number of all rows. Empty: the dataset's own test part if it has one, else a share of 0.2.",
+        description="Share or number of all rows. Empty: the dataset's own test part if it has one, else 0.2.",
     )
     group: str | None = Field(None, description="Column whose equal values stay together (kind: grouped).")
     time: str | None = Field(None, description="Column that orders the rows (kind: time). Empty: row order.")

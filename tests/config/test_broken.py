@@ -1,7 +1,7 @@
 """Every broken config in `broken/` and the exact message a user reads.
 
-`UPDATE_EXPECTED=1 pytest tests/config/test_broken.py` writes the messages anew; read the difference before you commit it.
-Lists that grow with the registries or with Keras are written as `{datasets}`.
+`UPDATE_EXPECTED=1 pytest tests/config/test_broken.py` writes the messages anew; read the difference before
+you commit it. Lists that grow with the registries or with Keras are written as `{datasets}`.
 """
 
 import os
@@ -29,7 +29,9 @@ def growing_lists():
     for kind in keras_names.KINDS:
         lists[f"{{{kind}}}"] = listing(keras_names.preferred_names(kind))
     for kind, name in (("optimizers", "rmsprop"), ("optimizers", "sgd"), ("optimizers", "adam"), ("layers", "Dense")):
-        names = [p.name for p in keras_names.signature(kind, name).parameters if (kind, p.name) != ("optimizers", "name")]
+        names = [
+            p.name for p in keras_names.signature(kind, name).parameters if (kind, p.name) != ("optimizers", "name")
+        ]
         lists[f"{{{name}}}"] = listing(names, 16)
     return sorted(lists.items(), key=lambda pair: -len(pair[1]))
 

@@ -1,0 +1,59 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlrun.cli import main
+
+GOOD = "data: digits\nmodel: {name: mlp, hidden: [8]}\n"
+BAD = "data: digits\nmodel: {name: mlp, hiden: [8]}\n"
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text(GOOD, encoding="utf-8")
+    Path("bad.yaml").write_text(BAD, encoding="utf-8")
+
+
+def test_a_good_config_is_ok(capsys):
+    assert main(["check", "good.yaml"]) == 0
+    assert capsys.readouterr().out == "ok  good.yaml\n"
+
+
+def test_every_file_is_checked_and_any_wrong_one_exits_with_2(capsys):
+    assert main(["check", "bad.yaml", "good.yaml", "none.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "ok  good.yaml\n"
+    assert "error: bad.yaml:2:20: model.hiden is not an argument of the model `mlp`" in err
+    assert "there is no file none.yaml" in err
+    assert "2 of 3 configs are wrong" in err
+
+
+def test_json_is_one_object_with_the_place_of_each_problem(capsys):
+    assert main(["check", "bad.yaml", "good.yaml", "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False
+    assert [config["ok"] for config in found["configs"]] == [False, True]
+    (problem,) = found["configs"][0]["problems"]
+    assert problem["key"] == ["model", "hiden"]
+    assert (problem["place"]["line"], problem["place"]["column"], problem["place"]["length"]) == (2, 20, 5)
+    assert problem["hint"] == "did you mean hidden?"
+
+
+def test_overrides_are_checked_too(capsys):
+    assert main(["check", "good.yaml", "-s", "training.epochs=0"]) == 2
+    assert "error: -s:1:17: training.epochs is out of range" in capsys.readouterr().err
+
+
+def test_a_typo_is_answered_without_keras_or_numpy():
+    program = (
+        "import sys\nfrom dlrun.cli import main\ncode = main(['check', 'bad.yaml'])\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("did you mean hidden?\n\n")
