@@ -17,6 +17,7 @@ DIGITS: dict[str, Any] = {
     "data": "digits",
     "model": {"name": "mlp", "hidden": [16]},
     "training": {"epochs": 3, "batch_size": 128, "tensorboard": False},
+    "runtime": {"jit_compile": False},
 }
 
 

@@ -12,6 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,16 @@ def callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], 
     """What a callback remembers: scalars, and lists of arrays (such as EarlyStopping's best weights).
 
     A callback with its own `state_dict` is asked; of others the public attributes are taken, for Keras keeps the state
-    of its callbacks there.
+    of its callbacks there. Those named like an argument of the constructor are settings, not state (Keras changes the
+    sign of `min_delta` in place).
     """
     if hasattr(callback, "state_dict"):
         return dict(callback.state_dict()), {}
-    scalars, lists = {}, {}
+    scalars: dict[str, Any] = {}
+    lists: dict[str, list[np.ndarray]] = {}
+    settings = signature(type(callback)).parameters
     for name, value in vars(callback).items():
-        if name.startswith("_") or name in ("params", "model", "validation_data"):
+        if name.startswith("_") or name in settings or name in ("params", "model", "validation_data"):
             continue
         value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, _SCALARS):

@@ -19,7 +19,8 @@ from dlrun.engine.checkpointing import Progress
 from dlrun.engine.feeding import Feeder, sample_order
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
-from dlrun.errors import Interrupted, TrainingError
+from dlrun.engine.scoring import true_labels
+from dlrun.errors import ConfigError, Interrupted, TrainingError, listing
 from dlrun.events import ModelReady
 
 
@@ -121,17 +122,26 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
 
 
 def class_weights(experiment: Experiment) -> dict[int, float] | None:
-    """Weights by class index: as stated by label, or balanced, `n / (classes * count)` as scikit-learn defines it."""
+    """Weights by class index: as stated by label (others 1), or balanced, `n / (classes * count)` as scikit-learn has it.
+
+    Raises ConfigError when the task has no classes or a label is unknown.
+    """
     wanted, data = experiment.config.training.class_weight, experiment.data
     if wanted is None:
         return None
-    task = data.spec.task
+    task, key = data.spec.task, ("training", "class_weight")
+    if task.kind not in ("binary", "multiclass"):
+        raise ConfigError(f"class weights need classes, the task is {task.kind}", key=key)
     if isinstance(wanted, dict):
-        return {task.labels.index(str(label)): weight for label, weight in wanted.items()}
+        stated = {str(label): float(weight) for label, weight in wanted.items()}
+        for label in stated:
+            if label not in task.labels:
+                raise ConfigError(f"there is no label {label!r}", key=(*key, label), expected=listing(task.labels))
+        return {number: stated.get(label, 1.0) for number, label in enumerate(task.labels)}
     (targets,) = data.targets.values()
-    labels = targets[data.splits["training"]].reshape(-1).astype(int)
+    labels = true_labels(targets[data.splits["training"]], task)
     counts = np.bincount(labels, minlength=len(task.labels))
-    return {k: len(labels) / (len(counts) * count) for k, count in enumerate(counts.tolist()) if count}
+    return {k: len(labels) / (len(counts) * count) if count else 1.0 for k, count in enumerate(counts.tolist())}
 
 
 @contextmanager

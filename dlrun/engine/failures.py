@@ -39,5 +39,5 @@ def explain(error: Exception, config: Config) -> TrainingError:
 def _first_sentence(error: Exception) -> str:
     """The first line that says something, without graph node dumps."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    useful = [line for line in lines if not re.match(r"(Detected at node|File |Graph execution error|Traceback)", line)]
+    useful = [line for line in lines if not re.match(r"(Detected at node|File |Graph execution error|Traceback|<stack traces)", line)]
     return (useful or lines or [type(error).__name__])[0][:300]
