@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dlrun.config.nodes import Report, dotted, show_value
@@ -25,49 +26,53 @@ _HABITS = {
 CheckValue = Callable[[Parameter, Key, Any], Any]
 
 
-def check_arguments(
-    report: Report,
-    key: Key,
-    owner: str,
-    arguments: Mapping[Any, Any],
-    parameters: Mapping[str, Parameter],
-    *,
-    check_value: CheckValue,
-    supplied: Iterable[str] = (),
-    accepts_more: bool = False,
-) -> dict[Any, Any]:
-    """The arguments with their values as the parameters want them; what is wrong goes into the report.
+@dataclass(frozen=True)
+class Taker:
+    """What takes arguments: a builder or a Keras object.
 
-    Args:
-        key: Path of the mapping that holds the arguments.
-        owner: What takes them, such as ``the optimizer `adam` ``.
+    Attributes:
+        title: Its name in messages, such as ``the optimizer `adam` ``.
         parameters: What may be given, by name.
         check_value: Checks and converts one value.
         supplied: Required parameters that dlrun gives itself.
-        accepts_more: The owner takes any further argument.
+        accepts_more: It takes any further argument.
     """
+
+    title: str
+    parameters: Mapping[str, Parameter]
+    check_value: CheckValue
+    supplied: Collection[str] = ()
+    accepts_more: bool = False
+
+
+def check_arguments(report: Report, key: Key, arguments: Mapping[Any, Any], taker: Taker) -> dict[Any, Any]:
+    """The arguments at `key` with values as the taker's parameters want them; what is wrong goes into the report."""
     checked: dict[Any, Any] = {}
     for name, value in arguments.items():
-        if name in parameters:
-            checked[name] = check_value(parameters[name], (*key, name), value)
-        elif accepts_more:
+        if name in taker.parameters:
+            checked[name] = taker.check_value(taker.parameters[name], (*key, name), value)
+        elif taker.accepts_more:
             checked[name] = value
         else:
-            unknown_argument(report, (*key, name), owner, list(parameters))
-    missing = [n for n, p in parameters.items() if p.default is REQUIRED and n not in arguments and n not in supplied]
+            unknown_argument(report, (*key, name), taker)
+    missing = [
+        name
+        for name, parameter in taker.parameters.items()
+        if parameter.required and name not in arguments and name not in taker.supplied
+    ]
     if missing:
-        many = "arguments" if len(missing) > 1 else "the argument"
-        report.add(key, f"{owner} needs {many} {', '.join(missing)}", on="key", hint=_example(missing[0]))
+        what = "arguments" if len(missing) > 1 else "the argument"
+        report.add(key, f"{taker.title} needs {what} {', '.join(missing)}", on="key", hint=_example(missing[0]))
     return checked
 
 
-def unknown_argument(report: Report, key: Key, owner: str, known: list[str]) -> None:
-    """Report a name that the owner does not take."""
-    name = str(key[-1])
+def unknown_argument(report: Report, key: Key, taker: Taker) -> None:
+    """Report a name that the taker does not know."""
+    name, known = str(key[-1]), list(taker.parameters)
     habit = _HABITS.get(name.lower())
     hint = f"did you mean {habit}?" if habit in known else did_you_mean(name, known)
-    expected = listing(known, 16) if known else f"nothing: {owner} has no arguments"
-    report.add(key, f"{dotted(key)} is not an argument of {owner}", on="key", expected=expected, hint=hint)
+    expected = listing(known, 16) if known else "no arguments"
+    report.add(key, f"{dotted(key)} is not an argument of {taker.title}", on="key", expected=expected, hint=hint)
 
 
 def _example(name: str) -> str:

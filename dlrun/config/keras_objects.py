@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun import keras_names
-from dlrun.config.arguments import check_arguments, check_type
+from dlrun.config.arguments import Taker, check_arguments, check_type
 from dlrun.config.dumping import flow
 from dlrun.config.nodes import Report, dotted, show_value
 from dlrun.config.types import Type
@@ -87,15 +87,22 @@ def _arguments_wanted(report: Report, kind: str, key: Key, arguments: Any) -> No
 
 
 def _check_call(report: Report, kind: str, name: str, key: Key, arguments: dict[Any, Any]) -> dict[Any, Any]:
+    return check_arguments(report, key, arguments, _taker(report, kind, name))
+
+
+def _taker(report: Report, kind: str, name: str, without: str = "", supplied: tuple[str, ...] = ()) -> Taker:
+    """A Keras object as what takes arguments."""
     signature = keras_names.signature(kind, name)
-    return check_arguments(
-        report,
-        key,
+
+    def check_value(parameter: Parameter, key: Key, value: Any) -> Any:
+        return check_keras_value(report, name, parameter, key, value)
+
+    return Taker(
         f"the {keras_names.noun(kind)} `{name}`",
-        arguments,
-        {p.name: p for p in signature.parameters},
-        check_value=lambda parameter, where, value: check_keras_value(report, kind, name, parameter, where, value),
-        accepts_more=signature.open,
+        {p.name: p for p in signature.parameters if p.name != without},
+        check_value,
+        supplied,
+        signature.open,
     )
 
 
@@ -125,12 +132,12 @@ def check_activation(report: Report, key: Key, value: Any) -> Any:
     return value
 
 
-def check_keras_value(report: Report, kind: str, owner: str, parameter: Parameter, key: Key, value: Any) -> Any:
+def check_keras_value(report: Report, owner: str, parameter: Parameter, key: Key, value: Any) -> Any:
     """One argument of a Keras object, by its name and its default."""
     name = parameter.name
     if value is None and not parameter.required:
         return None
-    if kind == "layers" and name in _LAYER_ARGUMENTS and isinstance(value, str | dict):
+    if name in _LAYER_ARGUMENTS and isinstance(value, str | dict):
         return check_object(report, "layers", key, value)
     for ending, other in _ENDINGS.items():
         if name.endswith(ending):
@@ -189,15 +196,6 @@ def check_named(
     if keras_names.canonical(kind, name) is None:
         _unknown(report, kind, (*key, "name"), name, on="value")
         return section
-    signature = keras_names.signature(kind, name)
-    checked = check_arguments(
-        report,
-        key,
-        f"the {keras_names.noun(kind)} `{name}`",
-        {k: v for k, v in section.items() if k != "name"},
-        {p.name: p for p in signature.parameters if p.name != "name"},
-        check_value=lambda parameter, where, value: check_keras_value(report, kind, name, parameter, where, value),
-        supplied=supplied,
-        accepts_more=signature.open,
-    )
-    return {"name": name, **checked}
+    arguments = {k: v for k, v in section.items() if k != "name"}
+    taker = _taker(report, kind, name, without="name", supplied=supplied)
+    return {"name": name, **check_arguments(report, key, arguments, taker)}

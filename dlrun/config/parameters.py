@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun import keras_names
-from dlrun.config.arguments import check_arguments, check_type, literal_defaults
+from dlrun.config.arguments import Taker, check_arguments, check_type, literal_defaults
 from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
 from dlrun.config.types import Type, from_source
@@ -127,18 +127,15 @@ def _describe(
 
 def _check_entry(report: Report, key: Key, entry: Entry, given: dict[Any, Any]) -> dict[Any, Any]:
     supplied = {p.name for p in entry.signature.parameters if not p.keyword_only}
-    owner = f"the {entry.kind} `{entry.name}`"
     for name in [name for name in given if name in supplied]:
         report.add((*key, name), f"{dotted((*key, name))} is supplied by dlrun", on="key", hint="remove it")
-    return check_arguments(
-        report,
-        key,
-        owner,
-        {name: value for name, value in given.items() if name not in supplied},
-        entry.signature.keyword_parameters(),
-        check_value=lambda parameter, where, value: check_parameter(report, parameter, where, value),
-        accepts_more=entry.signature.open,
-    )
+
+    def check_value(parameter: Parameter, where: Key, value: Any) -> Any:
+        return check_parameter(report, parameter, where, value)
+
+    title, signature = f"the {entry.kind} `{entry.name}`", entry.signature
+    taker = Taker(title, signature.keyword_parameters(), check_value, accepts_more=signature.open)
+    return check_arguments(report, key, {name: v for name, v in given.items() if name not in supplied}, taker)
 
 
 def check_parameter(report: Report, parameter: Parameter, key: Key, value: Any) -> Any:
@@ -153,7 +150,7 @@ def check_parameter(report: Report, parameter: Parameter, key: Key, value: Any) 
 
 def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
     """The parts of a value whose annotation has a meaning of its own."""
-    if value is None:
+    if value is None and wanted.name not in ("Layers", "Transforms"):
         return None
     if wanted.name == "Union":
         for member in wanted.arguments:

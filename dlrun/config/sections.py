@@ -132,6 +132,9 @@ def _absolute_paths(report: Report, key: Key, value: Any) -> Any:
 
 
 def _unknown_key(report: Report, key: Key, known: list[str]) -> None:
+    if key == ("extends",):  # files had theirs taken out when they were read
+        report.add(key, "extends can only stand in a config file", on="key")
+        return
     section = dotted(key[:-1])
     owner = f"`{section}`" if section else "a config"
     hint = did_you_mean(key[-1], known)

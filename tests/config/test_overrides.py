@@ -146,6 +146,10 @@ error: -s:1:1: trainig is not a key of a config
   expected  format, name, description, seed, plugins, data, split, model, routine, optimizer, loss, metrics, \
 training, monitor, callbacks, runtime, expect, extends
   hint      did you mean training?""",
+    "extends=other.yaml": """\
+error: -s:1:1: extends can only stand in a config file
+   1 | extends=other.yaml
+     | ^^^^^^^""",
     "training=": """\
 error: -s:1:1: training is empty
    1 | training=
