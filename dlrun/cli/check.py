@@ -15,7 +15,7 @@ def check(
     configs: Annotated[
         list[str],
         typer.Argument(
-            metavar="CONFIG...",
+            metavar="CONFIG",
             help="YAML files, or names of shipped configs.",
             autocompletion=_options.complete_config,
         ),

@@ -47,23 +47,29 @@ def _print_overview(found: dict[str, list[str]], *, as_json: bool) -> None:
 
         print_json(found)
         return
-    import textwrap
-
     for kind, names in found.items():
-        typer.echo(
-            textwrap.fill(", ".join(names) or "none", 110, initial_indent=f"{kind:<13} ", subsequent_indent=" " * 14)
-        )
+        first, *rest = _wrapped(names or ["none"], " " * 14)
+        typer.echo("\n".join([f"{kind:<14}{first.lstrip()}", *rest]))
     typer.echo("\n`dlrun list KIND` shows parameters and source, `dlrun list KIND NAME` those of one.")
+
+
+def _wrapped(parts: list[str], indent: str, width: int = 110) -> list[str]:
+    """Parts joined by commas, in lines that break between parts only."""
+    lines = [indent + parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(part) + 3 > width:
+            lines[-1] += ","
+            lines.append(indent + part)
+        else:
+            lines[-1] += f", {part}"
+    return lines
 
 
 def _text(item: Item) -> str:
     """A name with its summary, parameters and source, as lines."""
     lines = [f"{item.name:<24} {item.summary}".rstrip()]
     if item.parameters:
-        import textwrap
-
-        shown = ", ".join(f"{name}: {default}" for name, default in item.parameters.items())
-        lines.append(textwrap.fill(shown, 110, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
+        lines += _wrapped([f"{name}: {default}" for name, default in item.parameters.items()], "    ")
     lines.append(f"    {_short(item.file)}:{item.line}")
     return "\n".join(lines)
 

@@ -60,7 +60,9 @@ def _show_run(text: str, outputs: Path, *, as_json: bool, no_config: UnknownName
     try:
         _run_summary.show_run(text, as_json=as_json, outputs=outputs)
     except UnknownNameError as no_run:
-        hint = no_config.problems[0].hint if no_config else None
-        if no_config is None or not (hint or "").startswith("did you mean"):
+        if no_config is None:
             raise
+        hints = [error.problems[0].hint or "" for error in (no_config, no_run)]
+        meant = next((hint for hint in hints if hint.startswith("did you mean")), None)
+        hint = meant or "`dlrun list configs` and `dlrun runs` show them all"
         raise UnknownNameError(f"there is no config and no run named {text!r}", hint=hint) from no_run
