@@ -29,7 +29,7 @@ def prepare_data(
     if not isinstance(dataset, Dataset):
         raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="dlrun.data Dataset")
     check_dataset(dataset)
-    splits = split_rows(_rows(dataset), split, _split_seed(split, seed))
+    splits = split_rows(_rows(dataset), _fitting(dataset, split), _split_seed(split, seed))
     check_training_classes(dataset, splits.indices["training"])
     notes = [*dataset.notes, *splits.notes, *_column_notes(dataset, split)]
     training = splits.indices["training"]
@@ -112,6 +112,25 @@ def _classes(dataset: Dataset) -> np.ndarray | None:
 
 def _rows(dataset: Dataset) -> Rows:
     return Rows(dataset.rows, _classes(dataset), dataset.parts, dataset.columns)
+
+
+def _fitting(dataset: Dataset, split: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The split; for generated data, which is smaller than what it stands for, numbers of rows too large for it become
+    shares.
+    """
+    if not dataset.generated:
+        return split
+    most = (dataset.rows - len(dataset.parts.get("test", ()))) // 2
+    large = {key: split[key] for key in ("validation", "test") if _is_number_above(split.get(key), most)}
+    for key, wish in large.items():
+        dataset.notes.append(
+            f"split.{key}: {wish:,} rows are more than the generated data spares; a share of 0.2 is used"
+        )
+    return {**split, **dict.fromkeys(large, 0.2)}
+
+
+def _is_number_above(wish: Any, most: int) -> bool:
+    return isinstance(wish, int | float) and wish > most
 
 
 def _split_seed(split: Mapping[str, Any], seed: int) -> int:

@@ -40,9 +40,11 @@ def imdb(
 ) -> Dataset:
     """50,000 movie reviews as word ids, half positive; 25,000 of them are the test part. Reads imdb.npz.
 
-    `num_words`: ids from this one on become the unknown word. `encoding`: `multi_hot` rows `(num_words,)`, or
-    `sequence` rows `(maxlen,)` of ids, padded and cut at the start (`pre`) or end (`post`); `reverse` turns each review
-    round before that. With imdb_word_index.json beside the file, `predict` takes plain text.
+    `num_words`: ids from this one on become the unknown word.
+    `encoding`: `multi_hot` rows `(num_words,)` of zeros and ones, or `sequence` rows `(maxlen,)` of ids.
+    For sequences: `maxlen` ids each (DLwP 6.2: 500), with `padding` and `truncating` at the start (`pre`) or the end
+    (`post`); `reverse` turns each review round before that.
+    With imdb_word_index.json beside imdb.npz, `predict` takes plain text.
     """
     if num_words <= INDEX_FROM or maxlen < 1:
         key, value = ("num_words", num_words) if num_words <= INDEX_FROM else ("maxlen", maxlen)

@@ -116,6 +116,13 @@ def test_the_sample_can_be_learned(encoding):
     assert (guesses == labels[test]).mean() > 0.75
 
 
+def test_a_validation_part_made_for_the_whole_data_fits_the_sample():
+    split = {"kind": "head", "validation": 10_000}
+    prepared = prepare_data("imdb", {}, context=DataContext(sample=True), split=split, seed=1)
+    assert prepared.fingerprint["rows"] == {"training": 1600, "validation": 400, "test": 1000}
+    assert "split.validation: 10,000 rows are more than the generated data spares" in prepared.notes[1]
+
+
 @pytest.fixture(scope="module")
 def published():
     return prepare_data(
