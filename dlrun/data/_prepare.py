@@ -27,7 +27,7 @@ def prepare_data(
     """
     dataset = DATASETS.get(name)(context, **parameters)
     if not isinstance(dataset, Dataset):
-        raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="dlrun.data Dataset")
+        raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="a Dataset")
     check_dataset(dataset)
     splits = split_rows(_rows(dataset), _fitting(dataset, split), _split_seed(split, seed))
     check_training_classes(dataset, splits.indices["training"])

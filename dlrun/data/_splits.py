@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,37 +39,58 @@ class Splits:
     notes: list[str]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """All that decides a split, once its kind is known."""
+
+    rows: Rows
+    options: Mapping[str, Any]
+    kind: str
+    seed: int
+
+    def column(self, role: str) -> np.ndarray:
+        """The values `(rows,)` of the column that the option `role` names. Raises DataError."""
+        name = str(self.options[role])
+        if name not in self.rows.columns:
+            raise DataError(
+                f"there is no column {name!r}",
+                key=("split", role),
+                expected=listing(self.rows.columns) or "this dataset has no columns",
+                hint=did_you_mean(name, self.rows.columns),
+            )
+        return np.asarray(self.rows.columns[name])
+
+
 def split_rows(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
     """Divide rows by the keys of the `split` section; the same options and seed give the same rows.
 
     Raises DataError, with the key that asks too much, when the rows cannot be divided so.
     """
     notes: list[str] = []
-    kind = _kind(rows, options, notes)
+    plan = _Plan(rows, options, _kind(rows, options, notes), seed)
     validation = options.get("validation", 0.2)
-    rest, test = _test_part(rows, options, kind, child_seed(seed, "test"), notes)
+    rest, test = _test_part(plan, notes)
     if options.get("fold"):
         if options.get("kind", "auto") in ("auto", "given"):
             classes = None if rows.classes is None else rows.classes[rest]
-            kind = _by_class(classes, options["fold"].get("n_splits", 4), notes)
-        training, held_out = _fold(rows, rest, kind, options, seed)
+            plan = replace(plan, kind=_by_class(classes, options["fold"].get("n_splits", 4), notes))
+        training, held_out = _fold(plan, rest)
     elif validation == "test":
         if not len(test):
             raise DataError("split.validation is 'test', but there is no test part", key=("split", "validation"))
         training, held_out = rest, test
         notes.append("validation uses the test part (split.validation: test), so its metrics are no honest estimate")
-    elif kind == "given" and "validation" in rows.parts and validation != 0:
+    elif plan.kind == "given" and "validation" in rows.parts and validation != 0:
         held_out = np.asarray(rows.parts["validation"])
         training = _without(rest, held_out)
     elif validation == 0:
         training, held_out = rest, rest[:0]
     else:
-        count = _count(validation, len(rest), ("split", "validation"))
-        training, held_out = _cut(rows, rest, count, kind, options, child_seed(seed, "validation"), "validation")
+        training, held_out = _cut(plan, rest, _count(validation, len(rest), ("split", "validation")), "validation")
     if not len(training):
         raise DataError("no rows are left for training", key=("split",), received=f"{rows.count:,} rows in all")
     named = {"training": training, "validation": held_out, "test": test}
-    return Splits({name: indices for name, indices in named.items() if len(indices)}, kind, notes)
+    return Splits({name: indices for name, indices in named.items() if len(indices)}, plan.kind, notes)
 
 
 def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
@@ -103,23 +124,19 @@ def _by_class(classes: np.ndarray | None, needed: int, notes: list[str]) -> str:
     return "stratified" if smallest >= needed else "shuffled"
 
 
-def _test_part(
-    rows: Rows, options: Mapping[str, Any], kind: str, seed: int, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _test_part(plan: _Plan, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The rows that are not test rows, in the kind's order, and the test rows."""
-    wish, own = options.get("test"), rows.parts.get("test")
-    everything = np.arange(rows.count)
+    wish, own = plan.options.get("test"), plan.rows.parts.get("test")
+    everything = np.arange(plan.rows.count)
     if wish is None and own is not None:
-        rest = _without(everything, own)
-        return (_in_time(rows, rest, options) if kind == "time" else rest), np.asarray(own)
+        return _in_order(plan, _without(everything, own)), np.asarray(own)
     if own is not None:
         notes.append(f"split.test is set: the {len(own):,} rows of the dataset's own test part join the others")
-    if kind == "time":
-        everything = _in_time(rows, everything, options)
-    if wish == 0 or (wish is None and kind == "given"):
+    everything = _in_order(plan, everything)
+    if wish == 0 or (wish is None and plan.kind == "given"):
         return everything, everything[:0]
-    count = _count(TEST_SHARE if wish is None else wish, rows.count, ("split", "test"))
-    return _cut(rows, everything, count, "shuffled" if kind == "given" else kind, options, seed, "test")
+    count = _count(TEST_SHARE if wish is None else wish, plan.rows.count, ("split", "test"))
+    return _cut(plan, everything, count, "test")
 
 
 def _count(wish: float, available: int, key: Key) -> int:
@@ -147,17 +164,16 @@ def _count(wish: float, available: int, key: Key) -> int:
     return count
 
 
-def _cut(
-    rows: Rows, pool: np.ndarray, count: int, kind: str, options: Mapping[str, Any], seed: int, part: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """`pool` without `count` rows, and these rows; chosen as the kind says."""
-    if kind == "time" or (kind == "head" and part == "test"):
+def _cut(plan: _Plan, pool: np.ndarray, count: int, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """`pool` without `count` rows for `part`, and these rows; chosen as the kind says."""
+    seed = child_seed(plan.seed, part)
+    if plan.kind == "time" or (plan.kind == "head" and part == "test"):
         return pool[:-count], pool[-count:]
-    if kind == "head":
+    if plan.kind == "head":
         return pool[count:], pool[:count]
-    if kind == "grouped":
-        return _cut_groups(pool, _column(rows, options, "group")[pool], count, seed, part)
-    classes = rows.classes[pool] if kind == "stratified" and rows.classes is not None else None
+    if plan.kind == "grouped":
+        return _cut_groups(pool, plan.column("group")[pool], count, seed, part)
+    classes = plan.rows.classes[pool] if plan.kind == "stratified" and plan.rows.classes is not None else None
     if classes is not None:
         _check_stratified(classes, count, part)
     rest, taken = train_test_split(pool, test_size=count, random_state=seed, stratify=classes)
@@ -196,11 +212,10 @@ def _cut_groups(
     return pool[~taken], pool[taken]
 
 
-def _fold(
-    rows: Rows, pool: np.ndarray, kind: str, options: Mapping[str, Any], seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _fold(plan: _Plan, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The training rows and the held-out rows of one fold over `pool`."""
-    index, n_splits, repeat = (options["fold"].get(k, d) for k, d in (("index", 0), ("n_splits", 4), ("repeat", 0)))
+    fold, kind = plan.options["fold"], plan.kind
+    index, n_splits, repeat = fold["index"], fold.get("n_splits", 4), fold.get("repeat", 0)
     if index >= n_splits:
         raise DataError(
             f"fold {index} is not one of {n_splits} folds",
@@ -211,17 +226,17 @@ def _fold(
         raise DataError(f"folds of kind {kind} are the same in every repetition", key=("split", "fold", "repeat"))
     folds: Any
     labels = None
-    shuffle = {"shuffle": True, "random_state": child_seed(seed, "fold", repeat)}
+    shuffle = {"shuffle": True, "random_state": child_seed(plan.seed, "fold", repeat)}
     most, what = len(pool), "rows"
     if kind == "head":
         folds = KFold(n_splits)
     elif kind == "time":
         folds, most = TimeSeriesSplit(n_splits), len(pool) - 1
     elif kind == "grouped":
-        labels = _column(rows, options, "group")[pool].astype(str)
+        labels = plan.column("group")[pool].astype(str)
         folds, most, what = GroupKFold(n_splits, **shuffle), len(np.unique(labels)), "groups"
-    elif kind == "stratified" and rows.classes is not None:
-        labels = rows.classes[pool]
+    elif kind == "stratified" and plan.rows.classes is not None:
+        labels = plan.rows.classes[pool]
         folds, what = StratifiedKFold(n_splits, **shuffle), "rows in the smallest class"
         most = int(np.unique(labels, return_counts=True)[1].min())
     else:
@@ -233,23 +248,11 @@ def _fold(
     return pool[training], pool[held_out]
 
 
-def _in_time(rows: Rows, pool: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """`pool` ordered by the time column, or by row."""
-    if not options.get("time"):
+def _in_order(plan: _Plan, pool: np.ndarray) -> np.ndarray:
+    """`pool`, for the kind `time` ordered by the time column if one is named."""
+    if plan.kind != "time" or not plan.options.get("time"):
         return pool
-    return pool[time_order(_column(rows, options, "time")[pool], str(options["time"]))]
-
-
-def _column(rows: Rows, options: Mapping[str, Any], role: str) -> np.ndarray:
-    name = str(options[role])
-    if name not in rows.columns:
-        raise DataError(
-            f"there is no column {name!r}",
-            key=("split", role),
-            expected=listing(rows.columns) or "this dataset has no columns",
-            hint=did_you_mean(name, rows.columns),
-        )
-    return np.asarray(rows.columns[name])
+    return pool[time_order(plan.column("time")[pool], str(plan.options["time"]))]
 
 
 def _without(pool: np.ndarray, taken: np.ndarray) -> np.ndarray:
