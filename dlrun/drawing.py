@@ -27,7 +27,9 @@ def draw_curves(
         epochs = range(1, len(history) + 1)
         axes.plot(epochs, [row.get(name, nan) for row in history], "o", color=GREY, markersize=4, label="training")
         if f"val_{name}" in history[0]:
-            axes.plot(epochs, [row.get(f"val_{name}", nan) for row in history], color=BLUE, linewidth=2, label="validation")
+            axes.plot(
+                epochs, [row.get(f"val_{name}", nan) for row in history], color=BLUE, linewidth=2, label="validation"
+            )
         if name in baselines:
             axes.axhline(baselines[name], color=ORANGE, linestyle="--", linewidth=1, label="baseline")
         if best_epoch is not None and f"val_{name}" in history[0]:

@@ -82,7 +82,9 @@ def test_a_diverging_loss_fails_the_run_as_nan_and_keeps_what_was_good(digits, o
 
 def test_a_layer_that_cannot_follow_is_told_in_the_words_of_the_config(tmp_path, outputs):
     path = tmp_path / "wrong.yaml"
-    path.write_text("data: digits\nmodel:\n  name: layers\n  layers:\n    - Dense: {units: 8}\n    - LSTM: {units: 4}\n")
+    path.write_text(
+        "data: digits\nmodel:\n  name: layers\n  layers:\n    - Dense: {units: 8}\n    - LSTM: {units: 4}\n"
+    )
     with pytest.raises(ConfigError) as caught:
         train(load_config(path), outputs=outputs)
     message = str(caught.value)
@@ -172,7 +174,9 @@ def test_a_plugin_travels_with_the_run(digits, outputs, tmp_path):
 
 def test_class_weights_change_the_result_and_balanced_is_accepted(digits, outputs):
     plain = train(digits(), outputs=outputs)
-    weighted = train(digits(training={**STATEFUL["training"], "epochs": 3, "class_weight": {"0": 50.0}}), outputs=outputs)
+    weighted = train(
+        digits(training={**STATEFUL["training"], "epochs": 3, "class_weight": {"0": 50.0}}), outputs=outputs
+    )
     assert weighted.history()[-1]["loss"] != plain.history()[-1]["loss"]
     train(digits(training={"epochs": 1, "class_weight": "balanced", "tensorboard": False}), outputs=outputs)
 

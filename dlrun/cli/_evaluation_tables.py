@@ -66,7 +66,7 @@ def _classes(evaluation: Evaluation) -> Table:
 def _confusion(evaluation: Evaluation) -> Table:
     from rich.markup import escape
 
-    corner = "true \\\\ predicted"
+    corner = "true, by row"
     table = plain_table(corner, *map(escape, evaluation.labels), left=(corner,))
     for number, (label, row) in enumerate(zip(evaluation.labels, evaluation.score.confusion, strict=True)):
         styles = ["bold" if column == number else "dim" if not n else "none" for column, n in enumerate(row)]

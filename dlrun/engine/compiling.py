@@ -146,7 +146,7 @@ def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
         metrics=make_metrics(config.metrics),
         jit_compile=config.runtime.jit_compile,
     )
-    model.optimizer.build(model.trainable_variables)  # so that a checkpoint has variables to go to before the first step
+    model.optimizer.build(model.trainable_variables)  # a checkpoint is restored before the first step
 
 
 def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) -> None:

@@ -122,7 +122,7 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
 
 
 def class_weights(experiment: Experiment) -> dict[int, float] | None:
-    """Weights by class index: as stated by label (others 1), or balanced, `n / (classes * count)` as scikit-learn has it.
+    """Weights by class index: as stated by label (others 1), or balanced as in scikit-learn, `n / (classes * count)`.
 
     Raises ConfigError when the task has no classes or a label is unknown.
     """

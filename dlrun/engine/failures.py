@@ -8,6 +8,7 @@ from dlrun.config.schema import Config
 from dlrun.errors import TrainingError
 
 _MEMORY = ("resource_exhausted", "resourceexhausted", "out of memory", "oom when allocating", "cannot allocate memory")
+_NOISE = re.compile(r"Detected at node|File |Graph execution error|Traceback|<stack traces")
 _SHAPE = ("shape", "incompatible", "dimensions must be equal", "matrix size", "rank")
 
 
@@ -39,5 +40,5 @@ def explain(error: Exception, config: Config) -> TrainingError:
 def _first_sentence(error: Exception) -> str:
     """The first line that says something, without graph node dumps."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    useful = [line for line in lines if not re.match(r"(Detected at node|File |Graph execution error|Traceback|<stack traces)", line)]
+    useful = [line for line in lines if not _NOISE.match(line)]
     return (useful or lines or [type(error).__name__])[0][:300]

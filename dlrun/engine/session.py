@@ -32,7 +32,7 @@ def start_session(runtime: Runtime, seed: int) -> Session:
     tf.get_logger().setLevel("ERROR")
     threads = _set_threads(runtime.threads)
     device = _choose_device(runtime.device)
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(child_seed(seed, "init"))
     keras.config.set_dtype_policy(runtime.precision)
     if runtime.deterministic:

@@ -26,7 +26,8 @@ class TwoModels(keras.Model):
     def __init__(self, width, size):
         super().__init__()
         self.size = size
-        self.generator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(width, "relu"), keras.layers.Dense(size)])
+        dense = keras.layers.Dense
+        self.generator = keras.Sequential([keras.Input((4,)), dense(width, "relu"), dense(size)])
         self.critic = keras.Sequential([keras.Input((size,)), keras.layers.Dropout(0.3), keras.layers.Dense(1)])
         self.noise = keras.random.SeedGenerator(7)
         self.generator_optimizer = keras.optimizers.Adam(0.01)
@@ -47,11 +48,11 @@ class TwoModels(keras.Model):
         fake = self.generator(keras.random.normal((tf.shape(real)[0], 4), seed=self.noise))
         bce = keras.losses.BinaryCrossentropy(from_logits=True)
         both, labels = tf.concat([real, fake], 0), tf.concat([tf.ones_like(real[:, :1]), tf.zeros_like(fake[:, :1])], 0)
-        self.critic_loss.update_state(
-            self._step(
-                self.critic_optimizer, self.critic.trainable_variables, lambda: bce(labels, self.critic(both, training=True))
-            )
+        critic_variables = self.critic.trainable_variables
+        loss = self._step(
+            self.critic_optimizer, critic_variables, lambda: bce(labels, self.critic(both, training=True))
         )
+        self.critic_loss.update_state(loss)
         noise = keras.random.normal((tf.shape(real)[0], 4), seed=self.noise)
         wanted = tf.ones_like(real[:, :1])
         self.generator_loss.update_state(

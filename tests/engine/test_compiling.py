@@ -1,0 +1,96 @@
+import pytest
+
+from dlrun.config.loading import config_from_mapping
+from dlrun.config.schema import Component
+from dlrun.engine.compiling import check_loss, choose_compilation, make_optimizer, metric_name, resolve_monitor
+from dlrun.errors import ConfigError
+from dlrun.spec import Task
+
+BINARY = Task("binary", ("no", "yes"))
+CLASSES = Task("multiclass", ("a", "b", "c"))
+ONE_HOT = Task("multiclass", ("a", "b", "c"), one_hot=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "metrics"),
+    [
+        (BINARY, "binary_crossentropy", ["accuracy"]),
+        (CLASSES, "sparse_categorical_crossentropy", ["accuracy"]),
+        (ONE_HOT, "categorical_crossentropy", ["accuracy"]),
+        (Task("multilabel", ("a", "b")), "binary_crossentropy", ["binary_accuracy"]),
+        (Task("regression"), "mse", ["mae"]),
+    ],
+)
+def test_loss_and_metrics_follow_from_the_task_by_table_4_1(task, loss, metrics):
+    found = choose_compilation(config_from_mapping({"data": "digits"}), task)
+    assert (found.loss, found.metrics) == (loss, metrics)
+
+
+@pytest.mark.parametrize(
+    ("loss", "task"),
+    [
+        ("binary_crossentropy", CLASSES),
+        ("categorical_crossentropy", CLASSES),
+        ("sparse_categorical_crossentropy", ONE_HOT),
+        ("categorical_crossentropy", BINARY),
+        ({"CategoricalCrossentropy": {"label_smoothing": 0.1}}, BINARY),
+        ("sparse_categorical_crossentropy", Task("multilabel", ("a", "b"))),
+        ("binary_crossentropy", Task("regression")),
+        ("hinge", Task("regression")),
+    ],
+)
+def test_a_loss_that_cannot_learn_the_task_is_refused(loss, task):
+    with pytest.raises(ConfigError, match="does not fit the data"):
+        check_loss(loss, task)
+
+
+@pytest.mark.parametrize(
+    "loss", ["binary_crossentropy", "mse", {"BinaryCrossentropy": {"label_smoothing": 0.1}}, "hinge"]
+)
+def test_other_losses_for_two_classes_are_let_through(loss):
+    check_loss(loss, BINARY)
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ("acc", "acc"),
+        ("mae", "mae"),
+        ({"AUC": {}}, "auc"),
+        ({"MeanSquaredError": None}, "mean_squared_error"),
+        ({"Precision": {"name": "p"}}, "p"),
+        ({"TopKCategoricalAccuracy": {"k": 3}}, "top_k_categorical_accuracy"),
+    ],
+)
+def test_metrics_are_named_as_keras_logs_them(entry, name):
+    from dlrun.engine.compiling import make_metrics
+
+    assert metric_name(entry) == name
+    (made,) = make_metrics([entry])
+    assert made == name or made.name == name
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("val_accuracy", "max"), ("val_loss", "min"), ("val_auc", "max"), ("val_mae", "min")]
+)
+def test_the_mode_follows_from_the_metric(metric, mode):
+    config = config_from_mapping({"data": "digits", "metrics": ["accuracy", "mae", {"AUC": {}}], "monitor": metric})
+    assert resolve_monitor(config, ["accuracy", "mae", "auc"], validated=True) == (metric, mode)
+
+
+def test_without_validation_the_training_loss_is_monitored():
+    config = config_from_mapping({"data": "digits", "split": {"validation": 0}})
+    assert resolve_monitor(config, ["accuracy"], validated=False) == ("loss", "min")
+
+
+def test_optimizers_take_any_case_and_schedules():
+    schedule = {"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}}
+    optimizer = make_optimizer(Component(name="RMSProp", learning_rate=schedule))
+    assert type(optimizer).__name__ == "RMSprop"
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+
+
+def test_what_keras_refuses_is_told_with_the_section():
+    with pytest.raises(ConfigError, match="Keras refuses the arguments of Adam") as caught:
+        make_optimizer(Component(name="adam", clipnorm=1.0, clipvalue=1.0))
+    assert caught.value.problems[0].key == ("optimizer",)

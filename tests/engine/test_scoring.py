@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from dlrun.config.loading import config_from_mapping
+from dlrun.engine.resolve import load_data
+from dlrun.engine.scoring import baseline_for, baselines, bootstrap_interval, score
+from dlrun.spec import Task
+
+
+def test_the_bootstrap_interval_is_near_the_normal_one():
+    values = np.random.default_rng(0).normal(3, 2, 4000)
+    low, high = bootstrap_interval(values, seed=1)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert low == pytest.approx(values.mean() - half, abs=0.01)
+    assert high == pytest.approx(values.mean() + half, abs=0.01)
+    assert bootstrap_interval(values, seed=1) == (low, high)
+
+
+def test_numbers_are_scored_in_their_own_units():
+    found = score(np.array([[1.0], [3.0]]), np.array([2.0, 2.0 + 3]), Task("regression"), seed=1)
+    assert found.values["mae"] == 1.5
+    assert found.values["mse"] == 2.5
+    assert found.values["r2"] == pytest.approx(1 - 2.5 / 2.25)
+
+
+def test_two_classes_are_scored_by_their_positive_label():
+    found = score(np.array([[0.9], [0.4], [0.6], [0.1]]), np.array([1, 1, 0, 0]), Task("binary", ("no", "yes")), seed=1)
+    assert found.values["accuracy"] == 0.5
+    assert found.values["roc_auc"] == 0.75
+    assert found.confusion == [[1, 1], [1, 1]]
+
+
+def test_the_baseline_of_classes_is_that_of_scikit_learns_dummy():
+    data = load_data(config_from_mapping({"data": "digits"}))
+    training, validation = (data.targets["digit"][data.splits[name]] for name in ("training", "validation"))
+    dummy = DummyClassifier(strategy="most_frequent").fit(training[:, None], training)
+    found = baselines(data, "validation")
+    assert found["accuracy"] == pytest.approx(dummy.score(validation[:, None], validation))
+    assert found["crossentropy"] == pytest.approx(np.log(10), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("metric", "loss", "expected"),
+    [
+        ("val_loss", "binary_crossentropy", 0.7),
+        ("val_acc", "mse", 0.6),
+        ("val_auc", "mse", None),
+        ("loss", {"Huber": {}}, None),
+    ],
+)
+def test_baselines_are_matched_to_what_is_logged(metric, loss, expected):
+    assert baseline_for(metric, loss, {"accuracy": 0.6, "crossentropy": 0.7}) == expected

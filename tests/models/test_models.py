@@ -1,0 +1,114 @@
+"""The contract of every model: builds, has the right shape and size, learns, is the same after save and load."""
+
+import keras
+import numpy as np
+import pytest
+
+from dlrun.config.schema import Component
+from dlrun.engine.resolve import build_model
+from dlrun.errors import ConfigError
+from dlrun.registry import MODELS
+from dlrun.spec import DataSpec, InputSpec, Task
+
+TASKS = {
+    "binary": Task("binary", ("no", "yes")),
+    "multiclass": Task("multiclass", ("a", "b", "c")),
+    "multilabel": Task("multilabel", ("x", "y")),
+    "regression": Task("regression"),
+}
+CASES = {
+    "mlp": (
+        {"hidden": [8], "dropout": 0.1, "batch_normalization": True, "kernel_regularizer": {"L2": {"l2": 0.001}}},
+        (4,),
+    ),
+    "layers": ({"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.1}}]}, (4,)),
+}
+
+
+def _spec(shape, task):
+    return DataSpec({"x": InputSpec(shape)}, {"y": TASKS[task]})
+
+
+def test_every_registered_model_has_a_case():
+    assert set(CASES) == set(MODELS.builtin_names())
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", CASES)
+def test_the_output_follows_from_the_task(name, task):
+    arguments, shape = CASES[name]
+    model = build_model(Component(name=name, **arguments), _spec(shape, task))
+    head = TASKS[task].head
+    assert model.output_shape == (None, head.units)
+    assert model.layers[-1].activation.__name__ == (head.activation or "linear")
+    assert model.layers[-1].name == "y"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_learns_64_samples_and_survives_saving(name, tmp_path):
+    arguments, shape = CASES[name]
+    keras.utils.set_random_seed(1)
+    inputs = np.random.default_rng(1).normal(size=(64, *shape)).astype("float32")
+    targets = (inputs.sum(axis=1, keepdims=True) > 0).astype("float32")
+    model = build_model(Component(name=name, **arguments), _spec(shape, "binary"))
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", jit_compile=False)
+    before = model.evaluate(inputs, targets, verbose=0)
+    model.fit(inputs, targets, epochs=30, verbose=0)
+    assert model.evaluate(inputs, targets, verbose=0) < 0.8 * before
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(inputs), model(inputs))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "inputs", "task", "parameters"),
+    [
+        ([512], 784, 10, 407_050),
+        ([16, 16], 10_000, 1, 160_305),
+        ([64, 64], 10_000, 46, 647_214),
+        ([64, 64], 13, 0, 5_121),
+    ],
+    ids=["mnist (DLwP 2.1)", "imdb (3.4)", "reuters (3.5)", "boston (3.6)"],
+)
+def test_parameter_counts_equal_those_of_the_book(hidden, inputs, task, parameters):
+    kinds = {0: TASKS["regression"], 1: TASKS["binary"]}
+    target = kinds.get(task) or Task("multiclass", tuple(map(str, range(task))))
+    spec = DataSpec({"x": InputSpec((inputs,))}, {"y": target})
+    assert build_model(Component(name="mlp", hidden=hidden), spec).count_params() == parameters
+
+
+def test_inputs_of_several_axes_are_flattened_by_mlp():
+    model = build_model(Component(name="mlp", hidden=[3]), _spec((2, 2, 1), "regression"))
+    assert model.count_params() == 4 * 3 + 3 + 3 + 1
+
+
+def test_layers_takes_nested_layers_and_their_own_head():
+    stack = [
+        {"Embedding": {"input_dim": 50, "output_dim": 4}},
+        {"Bidirectional": {"layer": {"LSTM": {"units": 3, "kernel_regularizer": {"L2": {"l2": 0.01}}}}}},
+        {"Dense": {"units": 1, "activation": "sigmoid"}},
+    ]
+    spec = DataSpec({"words": InputSpec((7,), "int32", vocabulary_size=50)}, {"y": TASKS["binary"]})
+    model = build_model(Component(name="layers", layers=stack, head=False), spec)
+    assert model.output_shape == (None, 1)
+    assert model.layers[2].forward_layer.kernel_regularizer.l2 == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([{"Conv2D": {"filters": 4, "kernel_size": 3}}], r"layer 1, Conv2D\(filters=4, kernel_size=3\), cannot follow"),
+        ([{"Reshape": {"target_shape": [2, 2]}}], r"ends with shape \(batch, 2, 2\)"),
+        ([{"Dense": {"units": 3, "activation": "softmax"}}], "already ends with a softmax layer"),
+        ([{"Reshape": {"target_shape": [3]}}], r"layer 1, Reshape"),
+    ],
+)
+def test_a_stack_that_does_not_work_is_told_in_its_own_words(layers, message):
+    with pytest.raises(ConfigError, match=message):
+        build_model(Component(name="layers", layers=layers), _spec((4,), "multiclass"))
+
+
+def test_word_ids_are_refused_by_mlp():
+    spec = DataSpec({"words": InputSpec((7,), "int32", vocabulary_size=50)}, {"y": TASKS["binary"]})
+    with pytest.raises(ConfigError, match="the data gives word ids"):
+        build_model(Component(name="mlp"), spec)
