@@ -39,7 +39,9 @@ def train(
         run = resume or (RunDir.claim(run_dir) if run_dir else RunDir.create(outputs, config.name))
         with RunLog(run, on_event) as emit:
             if resume:
-                run.start({**run.record(), "failure": None})
+                before = run.record()
+                began -= before.get("seconds") or 0  # a resumed run counts the time of its earlier part
+                run.start({**before, "failure": None})
             else:
                 config = keep_plugins(config, run)
                 config = with_section(config, "runtime", threads=session.threads)
@@ -56,7 +58,7 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
         _work(config, run, emit, began, resumed=resumed)
     except (Interrupted, KeyboardInterrupt) as error:
         resumable = isinstance(error, Interrupted) and error.exit_code == 75
-        run.end(INTERRUPTED, resumable=resumable)
+        run.end(INTERRUPTED, resumable=resumable, seconds=round(time.perf_counter() - began, 2))
         emit(RunEnded(INTERRUPTED, time.perf_counter() - began))
         raise
     except DlrunError as error:

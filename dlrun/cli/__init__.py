@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dlrun import __version__
-from dlrun.errors import DlrunError
+from dlrun.errors import DlrunError, Interrupted
 
 app = typer.Typer(
     name="dlrun",
@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_error(error: DlrunError, *, as_json: bool) -> None:
     """The error as text on stderr; with --json also as the one JSON object on stdout."""
-    typer.echo(str(error), err=True)
+    text = str(error)
+    typer.echo(text.removeprefix("error: ") if isinstance(error, Interrupted) else text, err=True)
     if as_json:
         from dlrun.cli._output import print_json
 

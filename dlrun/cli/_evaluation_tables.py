@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlrun.cli._options import short
-from dlrun.cli._output import err, out, plain_table
+from dlrun.cli._output import err, number, out, plain_table
 from dlrun.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def _metrics(evaluation: Evaluation) -> Table:
     table = plain_table("metric", "value", "95 % interval", "baseline", left=("metric",))
     for name, value in score.values.items():
         low, high = score.intervals.get(name, (None, None))
-        interval = f"{low:,.4f} to {high:,.4f}" if low is not None else ""
+        interval = f"{number(low)} to {number(high)}" if low is not None else ""
         level = evaluation.baselines.get(name)
-        table.add_row(name, f"[bold]{value:,.4f}[/]", interval, f"{level:,.4f}" if level is not None else "")
+        table.add_row(name, f"[bold]{number(value)}[/]", interval, number(level) if level is not None else "")
     return table
 
 

@@ -34,6 +34,12 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
 
 
+def number(value: float) -> str:
+    """A measured value: four decimals when it is small, fewer the larger it is."""
+    digits = 4 if abs(value) < 100 else 1 if abs(value) < 10_000 else 0
+    return f"{value:,.{digits}f}"
+
+
 def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
     """A table without lines; columns are aligned to the right but those named in `left`. Cells are never cut."""
     from rich.table import Table

@@ -43,9 +43,11 @@ def listener(*, quiet: bool, as_json: bool) -> Iterator[OnEvent]:
         from rich.live import Live
 
         screen = Screen()
-        with Live(get_renderable=screen.render, console=err(), refresh_per_second=8, transient=True):
-            yield screen
-        screen.leave_behind()
+        try:
+            with Live(get_renderable=screen.render, console=err(), refresh_per_second=8, transient=True):
+                yield screen
+        finally:
+            screen.leave_behind()
     else:
         yield _print_line
 
@@ -97,7 +99,9 @@ class Screen:
 
         parts: list[RenderableType] = [Text(line, style="dim") for line in self.lines]
         if self.model:
-            parts += [self._bar(self.model), self._table(), self._curve(self.model.monitor)]
+            parts.append(self._bar(self.model))
+            if self.epochs:
+                parts += [self._table(), self._curve(self.model.monitor)]
         return Group(*parts)
 
     def leave_behind(self) -> None:
@@ -140,7 +144,7 @@ class Screen:
         return row
 
     def _table(self) -> Table:
-        names = shown_names(self.epochs[-1].logs) if self.epochs else []
+        names = shown_names(self.epochs[-1].logs)
         table = plain_table("epoch", *names, "seconds", "")
         for event in self.epochs[-ROWS_SHOWN:]:
             best = self.best is not None and event.epoch == self.best.epoch

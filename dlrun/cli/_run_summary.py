@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS, short
-from dlrun.cli._output import label_table, out, print_json
+from dlrun.cli._output import label_table, number, out, print_json
 from dlrun.run_dir import RunDir
 
 
@@ -30,16 +30,17 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("epochs", f"{metrics['epochs']}; no validation part, so best.keras equals last.keras"))
     for name, value in metrics["best"].items():
         if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
-            rows.append((name, f"[bold]{value:.4f}[/]" + _against(name, value, metrics["baselines"])))
+            rows.append((name, f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
     rows += _original_units(metrics)
-    if (expect := metrics.get("expect")) and expect["measured"] is not None:
+    sample = run.record().get("sample_data")
+    if (expect := metrics.get("expect")) and expect["measured"] is not None and not sample:
         verdict = "[green]as stated[/]" if expect["met"] else "[yellow]not as stated[/]"
         source = f" ({expect['source']})" if expect["source"] else ""
         rows.append(("stated", f"{expect['metric']} {expect['value']} ± {expect['tolerance']}{source}: {verdict}"))
     peak = metrics["peak_memory_bytes"] / 2**20
     per_epoch = metrics["seconds_per_epoch"]
     rows.append(("time", f"{metrics['seconds']:.1f} s, {per_epoch:.3g} s per epoch; peak memory {peak:,.0f} MiB"))
-    if run.record().get("sample_data"):
+    if sample:
         rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
     rows.append(("run", short(run.path)))
     rows.append(("next", f"dlrun evaluate -    dlrun {'retrain' if metrics['validated'] else 'predict'} -"))
@@ -52,7 +53,7 @@ def _against(name: str, value: float, baselines: dict[str, float]) -> str:
         return ""
     level, higher_is_better = baselines[name], "acc" in name
     beaten = value > level if higher_is_better else value < level
-    return f"  baseline {level:.4f}" + ("" if beaten else "  [red]not better than the baseline[/]")
+    return f"  baseline {number(level)}" + ("" if beaten else "  [red]not better than the baseline[/]")
 
 
 def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
@@ -62,8 +63,8 @@ def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     if not scale or len(scale) != 1 or name not in metrics["best"]:
         return []
     level = metrics["baselines"].get(name)
-    beside = f"  baseline {level * scale[0]:,.4g}" if level is not None else ""
-    return [(f"{name}, original units", f"[bold]{metrics['best'][name] * scale[0]:,.4g}[/]{beside}")]
+    beside = f"  baseline {number(level * scale[0])}" if level is not None else ""
+    return [(f"{name}, original units", f"[bold]{number(metrics['best'][name] * scale[0])}[/]{beside}")]
 
 
 def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:

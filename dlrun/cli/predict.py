@@ -35,7 +35,7 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Predict raw inputs with a run; the run knows how to prepare them."""
-    from dlrun.cli._output import out, plain_table, print_json
+    from dlrun.cli._output import number, out, plain_table, print_json
     from dlrun.config.loading import load_config
     from dlrun.run_dir import find_run
 
@@ -51,7 +51,7 @@ def predict(
     if not quiet:
         table = plain_table(*predictions.columns, left=("input",))
         for row in predictions.rows[:SHOWN]:
-            table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+            table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
         out().print(table)
         if len(predictions.rows) > SHOWN:
             out().print(f"... {len(predictions.rows) - SHOWN:,} more")

@@ -112,7 +112,7 @@ class RunRecorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.stop_asked():
-            raise Interrupted("stopped by a signal", resumable=self.progress.epochs > 0)
+            raise self._interruption()
         now = time.perf_counter()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
@@ -134,10 +134,21 @@ class RunRecorder(keras.callbacks.Callback):
         if time.perf_counter() - self._written >= self.every_seconds:
             self.write()
         if self.stop_asked():
-            raise Interrupted("stopped by a signal", resumable=True)
+            raise self._interruption()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.write()
+
+    def _interruption(self) -> Interrupted:
+        done = self.progress.epochs
+        if not done:
+            return Interrupted("stopped in the first epoch: nothing to go on from", resumable=False)
+        path = self.run.path.relative_to(Path.cwd()) if self.run.path.is_relative_to(Path.cwd()) else self.run.path
+        return Interrupted(
+            f"stopped after {done} epoch{'s' if done > 1 else ''}",
+            resumable=True,
+            hint=f"go on with: dlrun train --resume {path}",
+        )
 
     def _check_finite(self, values: dict[str, float], when: str) -> None:
         broken = [name for name, value in values.items() if not math.isfinite(value) and "loss" in name]
