@@ -46,8 +46,7 @@ def _metrics(evaluation: Evaluation) -> Table:
     score = evaluation.score
     table = plain_table("metric", "value", "95 % interval", "baseline", left=("metric",))
     for name, value in score.values.items():
-        low, high = score.intervals.get(name, (None, None))
-        interval = f"{number(low)} to {number(high)}" if low is not None else ""
+        interval = " to ".join(map(number, score.intervals.get(name, ())))
         level = evaluation.baselines.get(name)
         table.add_row(name, f"[bold]{number(value)}[/]", interval, number(level) if level is not None else "")
     return table
@@ -68,8 +67,8 @@ def _confusion(evaluation: Evaluation) -> Table:
 
     corner = "true, by row"
     table = plain_table(corner, *map(escape, evaluation.labels), left=(corner,))
-    for number, (label, row) in enumerate(zip(evaluation.labels, evaluation.score.confusion, strict=True)):
-        styles = ["bold" if column == number else "dim" if not n else "none" for column, n in enumerate(row)]
+    for true, (label, row) in enumerate(zip(evaluation.labels, evaluation.score.confusion, strict=True)):
+        styles = ["bold" if column == true else "dim" if not n else "none" for column, n in enumerate(row)]
         cells = [f"[{style}]{n}[/]" for style, n in zip(styles, row, strict=True)]
         table.add_row(escape(label), *cells)
     return table
