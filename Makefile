@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types layers clean
+.PHONY: demo test realdata check lint types layers clean
 
 demo: .venv/.installed
 	$(BIN)/dlrun train configs/digits.yaml
 
 test: .venv/.installed-test
 	$(BIN)/pytest
+
+# The tests that need the real data files: DLRUN_DATA=/path/to/data make realdata
+realdata: .venv/.installed-test
+	$(BIN)/pytest -m realdata
 
 check: .venv/.installed-dev lint types layers test
 

@@ -15,7 +15,11 @@ from dlrun.cli._options import Json, Outputs, Quiet, Set, Verbose
 def train(
     config: Annotated[
         str | None,
-        typer.Argument(help="A YAML file, or the name of a shipped config.", autocompletion=_options.complete_config),
+        typer.Argument(
+            metavar="CONFIG",
+            help="A YAML file, or the name of a shipped config.",
+            autocompletion=_options.complete_config,
+        ),
     ] = None,
     overrides: Set = None,
     resume: Annotated[
