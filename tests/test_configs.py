@@ -1,0 +1,38 @@
+"""Every shipped config loads, says where it comes from, and builds its model."""
+
+import pytest
+
+from dlrun.config.finding import shipped_configs
+from dlrun.config.loading import load_config
+from dlrun.rehearse import rehearse, summarise
+
+BUNDLED = {"digits"}
+WITH_SAMPLE = {"imdb"}
+NEED_FILES = {"titanic", "adult", "california_housing"}
+
+
+def test_every_config_is_in_one_of_the_groups_here():
+    assert set(shipped_configs()) == BUNDLED | WITH_SAMPLE | NEED_FILES
+
+
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
+def test_a_config_loads_and_opens_with_its_source(name):
+    path = shipped_configs()[name]
+    config = load_config(path)
+    assert config.name == name
+    comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert any("Source:" in line for line in comments)
+    assert len([line for line in path.read_text().splitlines() if line and not line.startswith("#")]) <= 12
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED | WITH_SAMPLE))
+def test_a_config_rehearses_offline(name):
+    options = ["data.sample=true"] if name in WITH_SAMPLE else []
+    assert rehearse(load_config(shipped_configs()[name], options)).model.parameters > 0
+
+
+@pytest.mark.realdata
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("name", sorted(NEED_FILES))
+def test_a_config_builds_on_its_real_files(name):
+    assert summarise(load_config(shipped_configs()[name])).parameters > 0
