@@ -12,7 +12,7 @@ from dlrun.config.schema import Config, with_section
 from dlrun.data._saved import save_preprocessing
 from dlrun.engine import failures
 from dlrun.engine.recording import RunLog, provenance, run_metrics
-from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session
+from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session, settled_data
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.registry import ROUTINES
@@ -91,7 +91,7 @@ def _work(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: 
     for note in data.notes:
         emit(Note(note))
     experiment = Experiment(config, run, data, emit, resumed and run.checkpoint.exists())
-    experiment.settle(split=config.split.model_copy(update={"kind": data.split_kind}))
+    experiment.settle(**settled_data(config, data))
     routine = ROUTINES.get(config.routine.name)
     try:
         outcome = routine(experiment, **config.routine.parameters)

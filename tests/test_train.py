@@ -191,3 +191,15 @@ def test_the_expected_result_is_compared(digits, outputs):
     metrics = train(digits(expect=expect), outputs=outputs).metrics()
     assert metrics["expect"]["met"] is True
     assert metrics["expect"]["measured"] == metrics["best"]["val_accuracy"]
+
+
+def test_the_saved_config_finds_the_data_without_the_environment(digits, outputs, tmp_path, monkeypatch):
+    (tmp_path / "files").mkdir()
+    rows = "\n".join(f"{n % 7},{n % 2}" for n in range(60))
+    (tmp_path / "files" / "table.csv").write_text("x,y\n" + rows + "\n")
+    monkeypatch.setenv("DLRUN_DATA", str(tmp_path / "files"))
+    run = train(digits(data={"name": "csv", "path": "table.csv", "target": "y"}), outputs=outputs)
+    monkeypatch.delenv("DLRUN_DATA")
+    config = load_config(run.config_file)
+    assert config.data.dir == tmp_path / "files"
+    assert train(config, outputs=outputs).history() == run.history()

@@ -136,4 +136,5 @@ class Prepared:
     split_kind: str
     target_scale: TargetScale | None
     fingerprint: dict[str, Any]
+    files: list[Path]
     notes: list[str]

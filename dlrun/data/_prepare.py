@@ -47,6 +47,7 @@ def prepare_data(
         split_kind=splits.kind,
         target_scale=scale,
         fingerprint=mark,
+        files=[path.absolute() for path in dataset.files],
         notes=notes,
     )
 

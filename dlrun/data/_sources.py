@@ -68,6 +68,11 @@ class DataContext:
         """As `locate_file`, without download and without an error."""
         return _first(self._places(file_name, dataset))
 
+    def folder_of(self, files: Sequence[Path]) -> Path | None:
+        """The first data folder that holds all these files, or None."""
+        folders = (folder.absolute() for folder in self._folders())
+        return next((f for f in folders if files and all(path.is_relative_to(f) for path in files)), None)
+
     def _folders(self) -> list[Path]:
         environment = os.environ.get("DLRUN_DATA", "")
         named = [Path(folder) for folder in environment.split(os.pathsep) if folder]

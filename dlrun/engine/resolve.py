@@ -79,11 +79,29 @@ def builders(config: Config) -> dict[str, Callable[..., Any]]:
 
 def load_data(config: Config) -> Prepared:
     """Step 6 of a run: locate, load, split, fit the encoder on the training part. Raises DataError."""
-    folders = [config.data.dir] if config.data.dir else []
-    context = DataContext(seed=config.seed, sample=config.data.sample, folders=folders)
+    split = config.split.model_dump()
     return prepare_data(
-        config.data.name, config.data.parameters, context=context, split=config.split.model_dump(), seed=config.seed
+        config.data.name, config.data.parameters, context=_data_context(config), split=split, seed=config.seed
     )
+
+
+def _data_context(config: Config) -> DataContext:
+    place = config.place(("data", "path"))
+    return DataContext(
+        seed=config.seed,
+        sample=config.data.sample,
+        folders=[config.data.dir] if config.data.dir else [],
+        config_folder=Path(place.source).parent if place else Path(),
+    )
+
+
+def settled_data(config: Config, data: Prepared) -> dict[str, Any]:
+    """The sections `data` and `split` with what was left open: the folder the files were found in, the kind of split."""
+    folder = config.data.dir or _data_context(config).folder_of(data.files)
+    return {
+        "data": config.data.model_copy(update={"dir": folder}),
+        "split": config.split.model_copy(update={"kind": data.split_kind}),
+    }
 
 
 def build_model(component: Component, spec: DataSpec) -> keras.Model:
