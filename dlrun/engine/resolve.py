@@ -96,7 +96,7 @@ def _data_context(config: Config) -> DataContext:
 
 
 def settled_data(config: Config, data: Prepared) -> dict[str, Any]:
-    """The sections `data` and `split` with what was left open: the folder the files were found in, the kind of split."""
+    """The sections `data` and `split` with what was left open: the folder of the files, the kind of split."""
     folder = config.data.dir or _data_context(config).folder_of(data.files)
     return {
         "data": config.data.model_copy(update={"dir": folder}),
