@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from dlrun.cli._options import short
-from dlrun.cli._output import err, number, out, plain_table
+from dlrun.cli._output import err, number, plain_table
+from dlrun.cli._output import show as show_table
 from dlrun.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -18,23 +21,22 @@ MOST_CLASSES = 12
 
 def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list[str]) -> None:
     """Print an evaluation; `quiet` leaves the metrics only."""
-    console = out()
     for note in [*notes, *evaluation.notes]:
         err().print(f"note: {note}", style="yellow", markup=False)
     unit = f" ({evaluation.unit})" if evaluation.unit else ""
-    console.print(f"{evaluation.split}: {evaluation.score.rows:,} rows{unit}", markup=False)
-    console.print(_metrics(evaluation))
+    typer.echo(f"{evaluation.split}: {evaluation.score.rows:,} rows{unit}")
+    show_table(_metrics(evaluation))
     if quiet:
         return
     score = evaluation.score
     if score.per_class and len(score.per_class) <= MOST_CLASSES:
-        console.print()
-        console.print(_classes(evaluation))
+        typer.echo()
+        show_table(_classes(evaluation))
     if score.confusion and len(score.confusion) <= MOST_CLASSES:
-        console.print()
-        console.print(_confusion(evaluation))
+        typer.echo()
+        show_table(_confusion(evaluation))
     if evaluation.file and run:
-        console.print(f"\nwritten to {short(evaluation.file)}", markup=False)
+        typer.echo(f"\nwritten to {short(evaluation.file)}")
     if evaluation.reading and evaluation.reading > 1:
         err().print(
             f"note: this run's test part has been read {evaluation.reading} times; do not choose by it",

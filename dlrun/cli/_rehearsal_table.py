@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dlrun.cli._output import err, out, print_json
+import typer
+
+from dlrun.cli._output import err, print_json
+from dlrun.cli._output import show as show_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,15 +25,14 @@ def show(config: Config, *, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": asdict(found)})
         return
-    console = out()
-    console.print(layer_table(found.model))
+    show_table(layer_table(found.model))
     for note in found.notes:
         err().print(f"note: {note}", style="yellow", markup=False)
     rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
-    console.print(f"\ndata      {rows}; {found.data_bytes / 2**20:,.1f} MiB at rest", markup=False)
-    console.print(f"memory    about {found.training_bytes / 2**20:,.1f} MiB for weights, optimizer and one batch")
-    console.print(f"time      about {found.seconds:,.0f} s for {found.epochs} epochs of {found.steps_per_epoch} steps")
-    console.print("[green]ok[/]        built, trained on a few batches, saved, loaded, predicted; nothing was kept")
+    typer.echo(f"\ndata      {rows}; {found.data_bytes / 2**20:,.1f} MiB at rest")
+    typer.echo(f"memory    about {found.training_bytes / 2**20:,.1f} MiB for weights, optimizer and one batch")
+    typer.echo(f"time      about {found.seconds:,.0f} s for {found.epochs} epochs of {found.steps_per_epoch} steps")
+    typer.echo("ok        built, trained on a few batches, saved, loaded, predicted; nothing was kept")
 
 
 def layer_table(model: ModelTable) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS, short
-from dlrun.cli._output import label_table, number, out, print_json
+from dlrun.cli._output import label_table, number, print_json, show
 from dlrun.run_dir import RunDir
 
 
@@ -18,11 +18,13 @@ def show_end(run: RunDir, *, as_json: bool) -> None:
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "status": run.status(), "metrics": metrics})
         return
-    out().print(label_table(end_rows(run, metrics)))
+    show(label_table(end_rows(run, metrics)))
 
 
 def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     """Label and text of each line of the end table."""
+    from rich.markup import escape
+
     rows = []
     if metrics["validated"]:
         rows.append(("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (by {metrics['monitor']})"))
@@ -42,7 +44,7 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("time", f"{metrics['seconds']:.1f} s, {per_epoch:.3g} s per epoch; peak memory {peak:,.0f} MiB"))
     if sample:
         rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
-    rows.append(("run", short(run.path)))
+    rows.append(("run", escape(short(run.path))))
     rows.append(("next", f"dlrun evaluate -    dlrun {'retrain' if metrics['validated'] else 'predict'} -"))
     return rows
 
@@ -79,7 +81,7 @@ def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
         return
     files = ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != "."))
     end = end_rows(run, metrics) if metrics else [("run", short(run.path))]
-    out().print(label_table([*record_rows(record, status), *end, ("files", files)]))
+    show(label_table([*record_rows(record, status), *end, ("files", files)]))
 
 
 def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:

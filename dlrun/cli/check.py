@@ -68,8 +68,8 @@ def _summarise(config: Any, *, as_json: bool) -> dict[str, Any]:
     except DlrunError as error:
         raise error.located(config.place) from error
     if not as_json:
-        from dlrun.cli._output import out
+        from dlrun.cli._output import show
         from dlrun.cli._rehearsal_table import layer_table
 
-        out().print(layer_table(table))
+        show(layer_table(table))
     return asdict(table)

@@ -35,7 +35,7 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Predict raw inputs with a run; the run knows how to prepare them."""
-    from dlrun.cli._output import number, out, plain_table, print_json
+    from dlrun.cli._output import number, plain_table, print_json, show
     from dlrun.config.loading import load_config
     from dlrun.run_dir import find_run
 
@@ -52,7 +52,7 @@ def predict(
         table = plain_table(*predictions.columns, left=("input",))
         for row in predictions.rows[:SHOWN]:
             table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
-        out().print(table)
+        show(table)
         if len(predictions.rows) > SHOWN:
-            out().print(f"... {len(predictions.rows) - SHOWN:,} more")
-    out().print(f"{len(predictions.rows):,} predictions in {_options.short(predictions.file)}", markup=False)
+            typer.echo(f"... {len(predictions.rows) - SHOWN:,} more")
+    typer.echo(f"{len(predictions.rows):,} predictions in {_options.short(predictions.file)}")

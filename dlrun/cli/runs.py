@@ -20,14 +20,14 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, latest last."""
-    from dlrun.cli._output import out, plain_table, print_json
+    from dlrun.cli._output import plain_table, print_json, show
 
     rows = list_rows(outputs, name)
     if as_json:
         print_json({"runs": rows})
         return
     if not rows:
-        out().print(f"no runs under {outputs}/ yet; start one: dlrun train digits", markup=False)
+        typer.echo(f"no runs under {outputs}/ yet; start one: dlrun train digits")
         return
     table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
     for row in rows[-last:]:
@@ -35,7 +35,7 @@ def runs(
         best = f"{row['metric']} {row['value']:.4f}" if row["value"] is not None else ""
         status = f"[{colour}]{row['status']}[/]"
         table.add_row(row["name"], row["id"], status, str(row["best_epoch"] or ""), best, str(row["seconds"] or ""))
-    out().print(table)
+    show(table)
 
 
 def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
