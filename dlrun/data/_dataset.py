@@ -18,8 +18,9 @@ class Encoder:
     """Everything that stands between raw rows and the model's inputs, in three stages.
 
     `read` brings the user's raw rows (files) into arrays, `apply` brings arrays to rest (after `fit` learned from the
-    training rows), `batch` makes a batch in the graph. All of it survives in the run as JSON: `get_state`,
-    `from_state`. The base class suits arrays that need nothing but a gather.
+    training rows), `batch` makes a batch in the graph, `augment` changes batches of training. All of it survives in
+    the run as JSON: `get_state`, `from_state`. Raw arrays are those of `Dataset.raw` and `Dataset.shared` together; a
+    shared array keeps its name when it comes to rest. The base class suits arrays that need nothing but a gather.
     """
 
     kind: ClassVar[str]
@@ -32,18 +33,31 @@ class Encoder:
         """Learn from the given rows (indices of the training part) of the raw arrays."""
 
     def apply(self, raw: Arrays) -> Arrays:
-        """Raw arrays to arrays at rest, row by row: `(rows, ...)` each."""
+        """Raw arrays to arrays at rest, row by row: `(rows, ...)` each, shared arrays aside."""
         return raw
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
         """Inputs of the model for the rows `indices` `(batch,)`, in `keras.ops`: a tensor `(batch, ...)`, or a dict
-        of tensors by input name when there are several inputs. `arrays` are tensors made from the arrays at rest.
+        of tensors by input name when there are several inputs. `arrays` are tensors made from the arrays at rest, the
+        shared ones included.
         """
         raise NotImplementedError
+
+    def augment(self, inputs: Any, seed: Any) -> Any:
+        """A random variation of what `batch` returned, same shapes, in `keras.ops`; the same when there is none.
+
+        Called for batches of training only. `seed` goes to `keras.random`: a `keras.random.SeedGenerator`, or an
+        integer that differs from batch to batch.
+        """
+        return inputs
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """The user's raw rows for `predict`. Raises DataError naming file, row and column."""
         raise NotImplementedError
+
+    def row_count(self, raw: Arrays) -> int:
+        """How many rows the raw arrays from `read` stand for."""
+        return len(next(iter(raw.values()), ()))
 
     def describe(self, raw: Arrays, row: int) -> str:
         """A short text for one raw row, shown beside predictions."""
@@ -93,12 +107,15 @@ class TargetScale:
 class Dataset:
     """What a dataset builder returns: raw arrays (first axis: rows), targets, and how to go on from there.
 
-    `targets` and `tasks` have the same names. Targets are float32 `(rows,)` for binary, int32 `(rows,)` for multiclass,
-    float32 `(rows, labels)` for multilabel and for one-hot multiclass, float32 `(rows,)` or `(rows, outputs)` for
-    regression. `parts` holds row indices the data itself gives ("training", "validation", "test"); rows in no part
-    count as training. `columns` are per-row values that `split.group` and `split.time` may name. `files` are the files
-    read (for the fingerprint). `scale_targets` asks for a TargetScale fitted on the training part (regression);
-    `generated` says that this is stand-in data (`--sample`).
+    `shared` are arrays that are not per row, such as a time series that windows are cut from. `count` is the number of
+    rows; empty: the length of the first array of `raw`, or of `targets`. `targets` and `tasks` have the same names;
+    both are empty when nothing is predicted but the inputs themselves (autoencoders, GANs). Targets are float32
+    `(rows,)` for binary, int32 `(rows,)` for multiclass, float32 `(rows, labels)` for multilabel and for one-hot
+    multiclass, float32 `(rows,)` or `(rows, outputs)` for regression. `parts` holds row indices the data itself gives
+    ("training", "validation", "test"); rows in no part count as training. `columns` are per-row values that
+    `split.group` and `split.time` may name. `files` are the files read (for the fingerprint). `scale_targets` asks for
+    a TargetScale fitted on the training part for every regression task; `generated` says that this is stand-in data
+    (`--sample`).
     """
 
     name: str
@@ -106,6 +123,8 @@ class Dataset:
     targets: Arrays
     encoder: Encoder
     tasks: dict[str, Task]
+    shared: Arrays = field(default_factory=dict)
+    count: int | None = None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     columns: Arrays = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
@@ -115,26 +134,28 @@ class Dataset:
 
     @property
     def rows(self) -> int:
-        return len(next(iter(self.targets.values())))
+        return len(next(iter((self.raw | self.targets).values()), ())) if self.count is None else self.count
 
 
 @dataclass
 class Prepared:
     """Data ready for training: arrays at rest, targets in the model's units, row indices per split.
 
-    `splits` has "training" always, "validation" and "test" when they have rows. `original_targets` are the targets
-    before `target_scale`; without one they are the same arrays.
+    `arrays` are per row, `shared` are not; `encoder.batch` takes both together. `splits` has "training" always,
+    "validation" and "test" when they have rows. `target_scales` has the learned scale of a task by its name, for those
+    that have one; `original_targets` are the targets before it, the same arrays without one.
     """
 
     dataset: str
     arrays: Arrays
+    shared: Arrays
     targets: Arrays
     original_targets: Arrays
     encoder: Encoder
     spec: DataSpec
     splits: dict[str, np.ndarray]
     split_kind: str
-    target_scale: TargetScale | None
+    target_scales: dict[str, TargetScale]
     fingerprint: dict[str, Any]
     files: list[Path]
     notes: list[str]

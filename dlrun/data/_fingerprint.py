@@ -16,11 +16,16 @@ from dlrun.spec import Task
 def fingerprint(dataset: Dataset, splits: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Content and split as JSON values.
 
-    `content` (SHA-256 of raw arrays and targets) and `split` (SHA-256 of the row indices) are the identity; the rest
-    is for readers: rows per split, rows per class and split, the files read, whether the data is a generated stand-in.
+    `content` (SHA-256 of raw and shared arrays and targets) and `split` (SHA-256 of the row indices) are the identity;
+    the rest is for readers: rows per split, rows per class and split, the files read, whether the data is a generated stand-in.
     """
     content = hashlib.sha256()
-    for name, array in sorted({**dataset.raw, **{f"target {k}": v for k, v in dataset.targets.items()}}.items()):
+    named = {
+        **dataset.raw,
+        **{f"shared {name}": array for name, array in dataset.shared.items()},
+        **{f"target {name}": array for name, array in dataset.targets.items()},
+    }
+    for name, array in sorted(named.items()):
         content.update(f"{name} {array.dtype.kind} {array.shape}".encode())
         _update(content, array)
     chosen = hashlib.sha256()
@@ -35,6 +40,13 @@ def fingerprint(dataset: Dataset, splits: Mapping[str, np.ndarray]) -> dict[str,
     }
     counts = {name: class_counts(task, dataset.targets[name], splits) for name, task in dataset.tasks.items()}
     return found | ({"classes": classes} if (classes := {k: v for k, v in counts.items() if v}) else {})
+
+
+def same_data(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> bool:
+    """Whether two fingerprints have the same content and split; never when one is missing or has neither."""
+    if not first or not second:
+        return False
+    return all(key in first and first[key] == second.get(key) for key in ("content", "split"))
 
 
 def class_counts(task: Task, targets: np.ndarray, splits: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 from dlrun.data import _arrays, _table, _words  # noqa: F401  registers the encoders that runs may hold
 from dlrun.data._dataset import ENCODERS, Encoder, Prepared, TargetScale
 from dlrun.errors import RunDirError, listing
+from dlrun.files import write_text
 from dlrun.spec import DataSpec, InputSpec, Task
 
-FORMAT = 1
+FORMAT = 2  # 2: a scale per task
 FILE_NAME = "preprocess.json"
 
 
@@ -24,24 +24,22 @@ class Saved:
     dataset: str
     encoder: Encoder
     spec: DataSpec
-    target_scale: TargetScale | None
+    target_scales: dict[str, TargetScale]
 
 
 def save_preprocessing(prepared: Prepared, folder: Path) -> None:
     """Write the fitted preprocessing below `folder`, which is made if need be."""
-    scale = prepared.target_scale
     content = {
         "format": FORMAT,
         "dataset": prepared.dataset,
         "encoder": {"kind": prepared.encoder.kind, "state": prepared.encoder.get_state()},
         "inputs": {name: asdict(spec) for name, spec in prepared.spec.inputs.items()},
         "tasks": {name: asdict(task) for name, task in prepared.spec.tasks.items()},
-        "target_scale": asdict(scale) if scale else None,
+        "target_scales": {name: asdict(scale) for name, scale in prepared.target_scales.items()},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-    temporary.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    temporary.replace(folder / FILE_NAME)
+    # Not write_json, which would turn a NaN in what was learned into null: here it is a bug to hear of.
+    write_text(folder / FILE_NAME, json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
 def load_preprocessing(folder: Path) -> Saved:
@@ -54,12 +52,12 @@ def load_preprocessing(folder: Path) -> Saved:
     except (OSError, ValueError) as error:
         raise RunDirError(f"{path} cannot be read: {error}", hint="the run is damaged; train it again") from error
     found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, int) and found > FORMAT:
+    if isinstance(found, int) and found != FORMAT:
         raise RunDirError(
-            f"{path} was written by a newer dlrun",
+            f"{path} was written by {'a newer' if found > FORMAT else 'an older'} dlrun",
             received=f"format {found}",
             expected=f"format {FORMAT}",
-            hint="update dlrun",
+            hint="update dlrun" if found > FORMAT else "train it again",
         )
     try:
         return _restore(content)
@@ -77,7 +75,6 @@ def _restore(content: dict[str, Any]) -> Saved:
             expected=listing(ENCODERS),
             hint="it comes from a plugin: name its file under plugins:",
         )
-    scale = content["target_scale"]
     return Saved(
         dataset=content["dataset"],
         encoder=ENCODERS[kind].from_state(content["encoder"]["state"]),
@@ -85,5 +82,8 @@ def _restore(content: dict[str, Any]) -> Saved:
             {name: InputSpec(**value | {"shape": tuple(value["shape"])}) for name, value in content["inputs"].items()},
             {name: Task(**value | {"labels": tuple(value["labels"])}) for name, value in content["tasks"].items()},
         ),
-        target_scale=TargetScale(tuple(scale["mean"]), tuple(scale["std"])) if scale else None,
+        target_scales={
+            name: TargetScale(tuple(scale["mean"]), tuple(scale["std"]))
+            for name, scale in content["target_scales"].items()
+        },
     )

@@ -88,15 +88,15 @@ def test_other_rows_cannot_leak_into_training(tmp_path):
         split = {"kind": "head", "validation": 10, "test": 10}
         prepared = prepare_data("csv", options, context=DataContext(), split=split, seed=1)
         training = prepared.splits["training"]
-        found.append((prepared.arrays["features"][training].tolist(), prepared.target_scale))
+        found.append((prepared.arrays["features"][training].tolist(), prepared.target_scales))
     assert found[0] == found[1] == found[2]
 
 
 def test_targets_are_scaled_by_the_training_rows_only(prepare):
     targets = np.arange(10, dtype="float32") * 100
     prepared = prepare(targets, Task("regression"), {"kind": "head", "validation": 4, "test": 2}, scale_targets=True)
-    assert prepared.target_scale.mean == (550.0,)
-    np.testing.assert_allclose(prepared.target_scale.invert(prepared.targets["target"]), targets, atol=1e-3)
+    assert prepared.target_scales["target"].mean == (550.0,)
+    np.testing.assert_allclose(prepared.target_scales["target"].invert(prepared.targets["target"]), targets, atol=1e-3)
     np.testing.assert_array_equal(prepared.original_targets["target"], targets)
 
 
@@ -117,7 +117,7 @@ BROKEN = [
         {},
         "is not a finite number in 2 rows\n  received  nan in row 2",
     ),
-    (np.arange(3.0), Task("regression"), {"rows": 4}, "features has 4 rows, the targets have 3"),
+    (np.arange(3.0), Task("regression"), {"rows": 4}, "target has 3 rows, the data has 4"),
     (np.arange(10) % 2.0, BINARY, {"scale_targets": True}, "only regression targets can be scaled"),
     (
         np.repeat([0.0, 1.0], 5),

@@ -31,7 +31,7 @@ def test_preprocessing_survives_the_run(tmp_path, case):
     prepared = prepare_data(name, options, context=DataContext(sample=name == "imdb"), split={}, seed=1)
     save_preprocessing(prepared, tmp_path / "preprocess")
     saved = load_preprocessing(tmp_path / "preprocess")
-    assert (saved.dataset, saved.spec, saved.target_scale) == (name, prepared.spec, prepared.target_scale)
+    assert (saved.dataset, saved.spec, saved.target_scales) == (name, prepared.spec, prepared.target_scales)
     assert saved.encoder.get_state() == prepared.encoder.get_state()
     indices = np.array([3, 1])
     np.testing.assert_array_equal(
@@ -52,8 +52,8 @@ def changed(folder, **changes):
 
 
 def test_a_newer_format_is_refused(folder):
-    changed(folder, format=2)
-    with pytest.raises(RunDirError, match="was written by a newer dlrun\n  received  format 2\n  expected  format 1"):
+    changed(folder, format=3)
+    with pytest.raises(RunDirError, match="was written by a newer dlrun\n  received  format 3\n  expected  format 2"):
         load_preprocessing(folder)
 
 
@@ -62,7 +62,7 @@ def test_a_missing_file_is_told(tmp_path):
         load_preprocessing(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 1}', "\x00", '{"format": 1, "encoder": 3}'])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 2}', "\x00", '{"format": 2, "encoder": 3}'])
 def test_a_damaged_file_is_told(folder, content):
     (folder / FILE_NAME).write_text(content)
     with pytest.raises(RunDirError, match="train it again"):

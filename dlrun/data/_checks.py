@@ -1,0 +1,96 @@
+"""What a dataset must be before anything is learned from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlrun.data._dataset import Arrays, Dataset
+from dlrun.errors import DataError, PluginError, listing
+from dlrun.spec import Task
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Raises DataError when the rows and targets a builder returned cannot be used, PluginError when they do not fit
+    its own tasks.
+    """
+    if not dataset.rows:
+        raise DataError(f"the dataset {dataset.name} has no rows")
+    if dataset.targets.keys() != dataset.tasks.keys():
+        raise PluginError(
+            f"{dataset.name}: targets and tasks have different names",
+            received=f"targets {listing(dataset.targets) or 'none'}; tasks {listing(dataset.tasks) or 'none'}",
+        )
+    both = set(dataset.raw) & set(dataset.shared)
+    if both:
+        raise PluginError(f"{dataset.name}: {listing(both)} is in raw and in shared")
+    for name, array in {**dataset.raw, **dataset.targets}.items():
+        if len(array) != dataset.rows:
+            raise DataError(f"{dataset.name}: {name} has {len(array):,} rows, the data has {dataset.rows:,}")
+    for name, targets in dataset.targets.items():
+        _check_finite(dataset.name, name, targets)
+        _check_labels(dataset.name, name, targets, dataset.tasks[name])
+
+
+def _check_finite(dataset: str, name: str, targets: np.ndarray) -> None:
+    if targets.dtype.kind != "f" or np.isfinite(targets).all():
+        return
+    wrong = np.argwhere(~np.isfinite(targets))
+    raise DataError(
+        f"{dataset}: the target {name} is not a finite number in {len(np.unique(wrong[:, 0])):,} rows",
+        received=f"{targets[tuple(wrong[0])]} in row {int(wrong[0][0]) + 1}",
+        hint="leave these rows out, or repair them",
+    )
+
+
+def _check_labels(dataset: str, name: str, targets: np.ndarray, task: Task) -> None:
+    if task.kind not in ("binary", "multiclass") or task.one_hot:
+        return
+    found = np.unique(targets)
+    if found[0] < 0 or found[-1] >= len(task.labels):
+        raise DataError(
+            f"{dataset}: the target {name} holds class {found[-1] if found[0] >= 0 else found[0]:g}",
+            expected=f"0 to {len(task.labels) - 1}, for {len(task.labels)} labels",
+        )
+
+
+def check_classes(dataset: Dataset, training: np.ndarray) -> None:
+    """Raises DataError when all rows, or all training rows, of a classification belong to one class."""
+    classes = classes_of(dataset)
+    if classes is None or len(np.unique(classes[training])) > 1:
+        return
+    (task,) = dataset.tasks.values()
+    label = task.labels[int(classes[training[0]])]
+    if len(np.unique(classes)) == 1:
+        raise DataError(
+            f"{dataset.name}: all rows belong to one class, {label!r}", expected="rows of at least two classes"
+        )
+    raise DataError(
+        f"all {len(training):,} training rows belong to one class, {label!r}",
+        key=("split", "kind"),
+        hint="the rows are ordered by class: use split.kind: stratified or shuffled",
+    )
+
+
+def check_rested(name: str, arrays: Arrays, rows: int) -> None:
+    """Raises PluginError when an encoder returned per-row arrays that are not."""
+    for key, array in arrays.items():
+        if len(array) != rows:
+            raise PluginError(
+                f"{name}: the encoder returned {len(array):,} rows in {key} for {rows:,} rows",
+                hint="an array that is not per row belongs into Dataset.shared, under the same name",
+            )
+
+
+def classes_of(dataset: Dataset) -> np.ndarray | None:
+    """The class of each row `(rows,)` when the data has one task with one class per row."""
+    if len(dataset.tasks) != 1:
+        return None
+    ((name, task),) = dataset.tasks.items()
+    return class_codes(dataset.targets[name], task)
+
+
+def class_codes(targets: np.ndarray, task: Task) -> np.ndarray | None:
+    """The class of each row `(rows,)`, int64, of a binary or multiclass task; None for others."""
+    if task.kind not in ("binary", "multiclass"):
+        return None
+    return np.asarray(targets.argmax(axis=1) if task.one_hot else targets.reshape(len(targets)).astype("int64"))
