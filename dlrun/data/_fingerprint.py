@@ -17,7 +17,7 @@ def fingerprint(dataset: Dataset, splits: Mapping[str, np.ndarray]) -> dict[str,
     """Content and split as JSON values.
 
     `content` (SHA-256 of raw and shared arrays and targets) and `split` (SHA-256 of the row indices) are the identity;
-    the rest is for readers: rows per split, rows per class and split, the files read, whether the data is a generated stand-in.
+    the rest is for readers: rows per split, rows per class and split, the files read, whether it is a stand-in.
     """
     content = hashlib.sha256()
     named = {

@@ -79,7 +79,7 @@ def _fitting(dataset: Dataset, split: Mapping[str, Any]) -> Mapping[str, Any]:
     if not dataset.generated:
         return split
     most = (dataset.rows - len(dataset.parts.get("test", ()))) // 2
-    large = {key: split[key] for key in ("validation", "test") if _is_number_above(split.get(key), most)}
+    large = {key: split[key] for key in ("validation", "test") if _is_number_above(split[key], most)}
     for key, wish in large.items():
         dataset.notes.append(
             f"split.{key}: {wish:,} rows are more than the generated data spares; a share of 0.2 is used"
@@ -92,13 +92,13 @@ def _is_number_above(wish: Any, most: int) -> bool:
 
 
 def _split_seed(split: Mapping[str, Any], seed: int) -> int:
-    own = split.get("seed")
+    own = split["seed"]
     return child_seed(seed, "split") if own is None else int(own)
 
 
 def _column_notes(dataset: Dataset, split: Mapping[str, Any]) -> list[str]:
     """A warning when the column that keeps rows together is also something the model sees."""
-    group = split.get("group")
+    group = split["group"]
     if group and group in dataset.raw:
         return [f"column {group!r} groups the rows and is also an input; leave it out with data.drop: [{group}]"]
     return []

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, train_test_split
+from sklearn.model_selection import train_test_split
 
+from dlrun.data._folds import NotStratifiedError, one_fold
 from dlrun.data._times import time_order
 from dlrun.errors import DataError, Key, did_you_mean, listing
 from dlrun.seeds import child_seed
 
 TEST_SHARE = 0.2  # without a test part of its own
+FEWEST_PER_CLASS = 3  # rows of a class that `auto` stratifies: one for each part
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,44 @@ class _Plan:
 
 
 def split_rows(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
-    """Divide rows by the keys of the `split` section; the same options and seed give the same rows.
+    """Divide rows by all keys of the `split` section; the same options and seed give the same rows, and so do these
+    options with the returned kind.
 
     Raises DataError, with the key that asks too much, when the rows cannot be divided so.
     """
-    notes: list[str] = []
-    plan = _Plan(rows, options, _kind(rows, options, notes), seed)
-    validation = options.get("validation", 0.2)
+    kind = options["kind"]
+    if kind == "auto":
+        return _split_automatically(rows, options, seed)
+    _check_kind(kind, rows, options)
+    return _divide(_Plan(rows, options, kind, seed))
+
+
+def _split_automatically(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
+    """By the data's own parts, else stratified where that is possible, else shuffled, with a note on why."""
+    if "validation" in rows.parts:
+        return _divide(_Plan(rows, options, "given", seed))
+    plan = _Plan(rows, options, "shuffled", seed)
+    if rows.classes is None:
+        return _divide(plan)
+    smallest = int(np.unique(rows.classes, return_counts=True)[1].min())
+    if smallest < FEWEST_PER_CLASS:
+        reason = f"the smallest class has {smallest} rows"
+    else:
+        try:
+            return _divide(replace(plan, kind="stratified"))
+        except NotStratifiedError as error:
+            reason = error.problems[0].message
+    found = _divide(plan)
+    found.notes.insert(0, f"{reason}: the split is shuffled, not stratified")
+    return found
+
+
+def _divide(plan: _Plan) -> Splits:
+    rows, options, notes = plan.rows, plan.options, list[str]()
+    validation = options["validation"]
     rest, test = _test_part(plan, notes)
-    if options.get("fold"):
-        if options.get("kind", "auto") in ("auto", "given"):
-            classes = None if rows.classes is None else rows.classes[rest]
-            plan = replace(plan, kind=_by_class(classes, options["fold"].get("n_splits", 4), notes))
-        training, held_out = _fold(plan, rest)
+    if options["fold"]:
+        training, held_out = _fold(plan, rest, notes)
     elif validation == "test":
         if not len(test):
             raise DataError("split.validation is 'test', but there is no test part", key=("split", "validation"))
@@ -93,12 +120,9 @@ def split_rows(rows: Rows, options: Mapping[str, Any], seed: int) -> Splits:
     return Splits({name: indices for name, indices in named.items() if len(indices)}, plan.kind, notes)
 
 
-def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
-    """The kind to use, with or without folds; `auto` is decided here, and what the kind needs is checked."""
-    kind = options.get("kind", "auto")
-    if kind == "auto":
-        return "given" if "validation" in rows.parts else _by_class(rows.classes, 3, notes)
-    needed = not options.get("fold") and options.get("validation", 0.2) not in (0, "test")
+def _check_kind(kind: str, rows: Rows, options: Mapping[str, Any]) -> None:
+    """Raises DataError when the data or the options lack what the kind needs."""
+    needed = not options["fold"] and options["validation"] not in (0, "test")
     if kind == "given" and needed and "validation" not in rows.parts:
         raise DataError(
             "the dataset has no validation part of its own",
@@ -111,22 +135,13 @@ def _kind(rows: Rows, options: Mapping[str, Any], notes: list[str]) -> str:
         raise DataError(
             "only rows with one class each can be stratified", key=("split", "kind"), hint="use kind: shuffled"
         )
-    if kind == "grouped" and not options.get("group"):
+    if kind == "grouped" and not options["group"]:
         raise DataError("kind: grouped needs the column that names the group", key=("split", "group"))
-    return str(kind)
-
-
-def _by_class(classes: np.ndarray | None, needed: int, notes: list[str]) -> str:
-    """`stratified` when every class has the needed rows, else `shuffled`."""
-    smallest = 0 if classes is None else int(np.unique(classes, return_counts=True)[1].min())
-    if 0 < smallest < needed:
-        notes.append(f"the smallest class has {smallest} rows: the split is shuffled, not stratified")
-    return "stratified" if smallest >= needed else "shuffled"
 
 
 def _test_part(plan: _Plan, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The rows that are not test rows, in the kind's order, and the test rows."""
-    wish, own = plan.options.get("test"), plan.rows.parts.get("test")
+    wish, own = plan.options["test"], plan.rows.parts.get("test")
     everything = np.arange(plan.rows.count)
     if wish is None and own is not None:
         return _in_order(plan, _without(everything, own)), np.asarray(own)
@@ -136,6 +151,16 @@ def _test_part(plan: _Plan, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     if wish == 0 or (wish is None and plan.kind == "given"):
         return everything, everything[:0]
     count = _count(TEST_SHARE if wish is None else wish, plan.rows.count, ("split", "test"))
+    if plan.kind == "given" and "validation" in plan.rows.parts:
+        kept = np.asarray(plan.rows.parts["validation"])  # what is given to validate does not test
+        if count > len(everything) - len(kept) - 1:
+            raise DataError(
+                f"split.test asks for {count:,} rows, but {len(kept):,} of {len(everything):,} are the validation part",
+                key=("split", "test"),
+                expected=f"at most {max(0, len(everything) - len(kept) - 1):,}",
+            )
+        _, test = _cut(plan, _without(everything, kept), count, "test")
+        return _without(everything, test), test
     return _cut(plan, everything, count, "test")
 
 
@@ -183,14 +208,14 @@ def _cut(plan: _Plan, pool: np.ndarray, count: int, part: str) -> tuple[np.ndarr
 def _check_stratified(classes: np.ndarray, count: int, part: str) -> None:
     names, counts = np.unique(classes, return_counts=True)
     if counts.min() < 2:
-        raise DataError(
+        raise NotStratifiedError(
             f"class {names[counts.argmin()]} has only one row, which cannot be in two parts",
             key=("split", "kind"),
             received="kind: stratified",
             hint="use kind: shuffled, or leave that class out",
         )
     if min(count, len(classes) - count) < len(names):
-        raise DataError(
+        raise NotStratifiedError(
             f"{len(names)} classes do not fit into {min(count, len(classes) - count)} rows",
             key=("split", part),
             received=f"kind: stratified with {count} of {len(classes)} rows for {part}",
@@ -212,45 +237,33 @@ def _cut_groups(
     return pool[~taken], pool[taken]
 
 
-def _fold(plan: _Plan, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fold(plan: _Plan, pool: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The training rows and the held-out rows of one fold over `pool`."""
-    fold, kind = plan.options["fold"], plan.kind
-    index, n_splits, repeat = fold["index"], fold.get("n_splits", 4), fold.get("repeat", 0)
-    if index >= n_splits:
-        raise DataError(
-            f"fold {index} is not one of {n_splits} folds",
-            key=("split", "fold", "index"),
-            expected=f"0 to {n_splits - 1}",
-        )
-    if repeat and kind in ("head", "time"):
-        raise DataError(f"folds of kind {kind} are the same in every repetition", key=("split", "fold", "repeat"))
-    folds: Any
-    labels = None
-    shuffle = {"shuffle": True, "random_state": child_seed(plan.seed, "fold", repeat)}
-    most, what = len(pool), "rows"
-    if kind == "head":
-        folds = KFold(n_splits)
-    elif kind == "time":
-        folds, most = TimeSeriesSplit(n_splits), len(pool) - 1
-    elif kind == "grouped":
-        labels = plan.column("group")[pool].astype(str)
-        folds, most, what = GroupKFold(n_splits, **shuffle), len(np.unique(labels)), "groups"
-    elif kind == "stratified" and plan.rows.classes is not None:
-        labels = plan.rows.classes[pool]
-        folds, what = StratifiedKFold(n_splits, **shuffle), "rows in the smallest class"
-        most = int(np.unique(labels, return_counts=True)[1].min())
-    else:
-        folds = KFold(n_splits, **shuffle)
-    if n_splits > most:
-        raise DataError(f"{n_splits} folds need more than {most} {what}", key=("split", "fold", "n_splits"))
-    groups = {"groups": labels} if kind == "grouped" else {}
-    training, held_out = list(folds.split(pool, labels, **groups))[index]
+    fold = plan.options["fold"]
+    kind, labels = _fold_kind(plan, pool, fold["n_splits"], notes)
+    training, held_out = one_fold(kind, labels, len(pool), fold, child_seed(plan.seed, "fold", fold["repeat"]))
     return pool[training], pool[held_out]
+
+
+def _fold_kind(plan: _Plan, pool: np.ndarray, n_splits: int, notes: list[str]) -> tuple[str, np.ndarray | None]:
+    """The kind of the folds with the group or class of each row; folds of given parts are stratified if they can be."""
+    classes = None if plan.rows.classes is None else plan.rows.classes[pool]
+    if plan.kind == "grouped":
+        return plan.kind, plan.column("group")[pool].astype(str)
+    if plan.kind == "stratified":
+        return plan.kind, classes
+    if plan.kind != "given":
+        return plan.kind, None
+    if classes is not None and np.unique(classes, return_counts=True)[1].min() >= n_splits:
+        return "stratified", classes
+    if classes is not None:
+        notes.append(f"a class has less than {n_splits} rows: the folds are shuffled, not stratified")
+    return "shuffled", None
 
 
 def _in_order(plan: _Plan, pool: np.ndarray) -> np.ndarray:
     """`pool`, for the kind `time` ordered by the time column if one is named."""
-    if plan.kind != "time" or not plan.options.get("time"):
+    if plan.kind != "time" or not plan.options["time"]:
         return pool
     return pool[time_order(plan.column("time")[pool], str(plan.options["time"]))]
 

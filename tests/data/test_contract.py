@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
 from dlrun.registry import DATASETS
+
+SPLIT = Split().model_dump()
 
 OPTIONS = {"csv": {"target": "sold"}}
 TABLE = "size,colour,sold\n" + "".join(f"{k % 7},{'red' if k % 3 else 'blue'},{k % 2}\n" for k in range(60))
@@ -20,7 +23,7 @@ def prepared(request, tmp_path):
         (tmp_path / "a.csv").write_text(TABLE)
         options["path"] = str(tmp_path / "a.csv")
     context = DataContext(sample=request.param != "csv", folders=[tmp_path])
-    return prepare_data(request.param, options, context=context, split={}, seed=1)
+    return prepare_data(request.param, options, context=context, split=SPLIT, seed=1)
 
 
 def test_batches_have_the_shape_and_dtype_of_the_spec(prepared):

@@ -3,6 +3,7 @@ import csv as standard_csv
 import numpy as np
 import pytest
 
+from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
 from dlrun.data.csv import csv
@@ -115,7 +116,7 @@ def test_statistics_come_from_the_training_rows_only(tmp_path):
         "csv",
         {"path": str(tmp_path / "a.csv"), "target": "sold", "columns": {"size": "numeric"}},
         context=DataContext(),
-        split={"kind": "head", "validation": 20, "test": 20},
+        split=Split(kind="head", validation=20, test=20).model_dump(),
         seed=1,
     )
     training = prepared.arrays["features"][prepared.splits["training"]]

@@ -6,11 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from dlrun.config.schema import Split
 from dlrun.data import _sources
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
 from dlrun.data.imdb import FIRST_LABELS, imdb
 from dlrun.errors import DataError
+
+SPLIT = Split().model_dump()
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ def test_options_that_leave_nothing_are_refused(options, key):
 
 
 def sample(seed=1, **options):
-    return prepare_data("imdb", options, context=DataContext(seed=seed, sample=True), split={}, seed=seed)
+    return prepare_data("imdb", options, context=DataContext(seed=seed, sample=True), split=SPLIT, seed=seed)
 
 
 def test_the_sample_is_marked_and_follows_from_the_seed():
@@ -118,7 +121,7 @@ def test_the_sample_can_be_learned(encoding):
 
 def test_a_validation_part_made_for_the_whole_data_fits_the_sample():
     split = {"kind": "head", "validation": 10_000}
-    prepared = prepare_data("imdb", {}, context=DataContext(sample=True), split=split, seed=1)
+    prepared = prepare_data("imdb", {}, context=DataContext(sample=True), split=Split(**split).model_dump(), seed=1)
     assert prepared.fingerprint["rows"] == {"training": 1600, "validation": 400, "test": 1000}
     assert "split.validation: 10,000 rows are more than the generated data spares" in prepared.notes[1]
 
@@ -129,7 +132,7 @@ def published():
         "imdb",
         {"encoding": "sequence", "maxlen": 500},
         context=DataContext(),
-        split={"kind": "head", "validation": 10_000},
+        split=Split(kind="head", validation=10_000).model_dump(),
         seed=1,
     )
 
@@ -158,10 +161,11 @@ def test_the_published_reviews_are_split_as_in_the_book(published):
 MEASURE = """
 import resource
 import keras
+from dlrun.config.schema import Split
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
-prepare_data("imdb", {}, context=DataContext(), split={"kind": "head", "validation": 10000}, seed=1)
+prepare_data("imdb", {}, context=DataContext(), split=Split(kind="head", validation=10000).model_dump(), seed=1)
 print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dlrun
+from dlrun.config.schema import Split
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._dataset import Dataset
 from dlrun.data._prepare import prepare_data
@@ -11,6 +12,8 @@ from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, PluginError
 from dlrun.registry import DATASETS
 from dlrun.spec import Task
+
+SPLIT = Split().model_dump()
 
 BINARY = Task("binary", labels=("no", "yes"))
 
@@ -26,13 +29,13 @@ def prepare(monkeypatch):
             return Dataset("numbers", raw, {"target": targets}, encoder, {"target": task}, **options)
 
         monkeypatch.setitem(DATASETS._builders, "numbers", numbers)
-        return prepare_data("numbers", {}, context=DataContext(), split=split or {}, seed=1)
+        return prepare_data("numbers", {}, context=DataContext(), split=Split(**(split or {})).model_dump(), seed=1)
 
     return build
 
 
 def test_digits_are_ready_for_training():
-    prepared = prepare_data("digits", {}, context=DataContext(), split={}, seed=1)
+    prepared = prepare_data("digits", {}, context=DataContext(), split=SPLIT, seed=1)
     assert {name: len(rows) for name, rows in prepared.splits.items()} == {
         "training": 1150,
         "validation": 288,
@@ -44,7 +47,7 @@ def test_digits_are_ready_for_training():
 
 
 def test_the_seed_decides_the_split_and_nothing_else():
-    options = {"context": DataContext(), "split": {}}
+    options = {"context": DataContext(), "split": SPLIT}
     first, again, other = (prepare_data("digits", {}, seed=seed, **options) for seed in (1, 1, 2))
     assert first.fingerprint == again.fingerprint
     assert first.fingerprint["content"] == other.fingerprint["content"]
@@ -52,7 +55,7 @@ def test_the_seed_decides_the_split_and_nothing_else():
 
 
 def test_the_split_may_have_a_seed_of_its_own():
-    options = {"context": DataContext(), "split": {"seed": 5}}
+    options = {"context": DataContext(), "split": Split(seed=5).model_dump()}
     first, second = (prepare_data("digits", {}, seed=seed, **options) for seed in (1, 2))
     assert first.fingerprint["split"] == second.fingerprint["split"]
 
@@ -64,7 +67,7 @@ def test_the_fingerprint_does_not_know_the_place(tmp_path):
         path.parent.mkdir()
         path.write_text("size,sold\n" + "".join(f"{k % 5},{k % 2}\n" for k in range(50)))
         options = {"path": str(path), "target": "sold"}
-        marks.append(prepare_data("csv", options, context=DataContext(), split={}, seed=1).fingerprint)
+        marks.append(prepare_data("csv", options, context=DataContext(), split=SPLIT, seed=1).fingerprint)
     assert marks[0] == marks[1]
     assert str(tmp_path) not in json.dumps(marks)
 
@@ -86,7 +89,7 @@ def test_other_rows_cannot_leak_into_training(tmp_path):
         (tmp_path / "a.csv").write_text("size,colour,price\n" + "\n".join(rows))
         options = {"path": str(tmp_path / "a.csv"), "target": "price", "task": "regression"}
         split = {"kind": "head", "validation": 10, "test": 10}
-        prepared = prepare_data("csv", options, context=DataContext(), split=split, seed=1)
+        prepared = prepare_data("csv", options, context=DataContext(), split=Split(**split).model_dump(), seed=1)
         training = prepared.splits["training"]
         found.append((prepared.arrays["features"][training].tolist(), prepared.target_scales))
     assert found[0] == found[1] == found[2]
@@ -102,7 +105,7 @@ def test_targets_are_scaled_by_the_training_rows_only(prepare):
 
 def test_folds_are_known_by_their_index():
     split = {"kind": "stratified", "fold": {"index": 1, "n_splits": 3, "repeat": 0}}
-    prepared = prepare_data("digits", {}, context=DataContext(), split=split, seed=1)
+    prepared = prepare_data("digits", {}, context=DataContext(), split=Split(**split).model_dump(), seed=1)
     assert len(prepared.splits["validation"]) == pytest.approx(1438 / 3, abs=1)
 
 
@@ -147,7 +150,7 @@ def test_a_column_that_groups_and_is_an_input_gets_a_note(prepare):
 def test_a_builder_that_returns_something_else_is_a_plugin_error(monkeypatch):
     monkeypatch.setitem(DATASETS._builders, "odd", lambda context: 3)
     with pytest.raises(PluginError, match="the dataset 'odd' returned int"):
-        prepare_data("odd", {}, context=DataContext(), split={}, seed=1)
+        prepare_data("odd", {}, context=DataContext(), split=SPLIT, seed=1)
 
 
 def test_the_decorator_registers(monkeypatch):

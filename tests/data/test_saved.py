@@ -3,10 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import FILE_NAME, load_preprocessing, save_preprocessing
 from dlrun.data._sources import DataContext
 from dlrun.errors import RunDirError
+
+SPLIT = Split().model_dump()
 
 TABLE = "size,colour,price\n" + "".join(f"{k % 7},{'red' if k % 3 else 'blue'},{k * 1.5}\n" for k in range(60))
 
@@ -28,7 +31,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_preprocessing_survives_the_run(tmp_path, case):
     name, options = CASES[case](tmp_path)
-    prepared = prepare_data(name, options, context=DataContext(sample=name == "imdb"), split={}, seed=1)
+    prepared = prepare_data(name, options, context=DataContext(sample=name == "imdb"), split=SPLIT, seed=1)
     save_preprocessing(prepared, tmp_path / "preprocess")
     saved = load_preprocessing(tmp_path / "preprocess")
     assert (saved.dataset, saved.spec, saved.target_scales) == (name, prepared.spec, prepared.target_scales)
@@ -41,7 +44,7 @@ def test_preprocessing_survives_the_run(tmp_path, case):
 
 @pytest.fixture
 def folder(tmp_path):
-    prepared = prepare_data("digits", {}, context=DataContext(), split={}, seed=1)
+    prepared = prepare_data("digits", {}, context=DataContext(), split=SPLIT, seed=1)
     save_preprocessing(prepared, tmp_path)
     return tmp_path
 

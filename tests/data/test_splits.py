@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from dlrun.config.schema import Split
 from dlrun.data._splits import Rows, split_rows
 from dlrun.errors import DataError
 
@@ -16,8 +17,12 @@ KINDS = [
 ]
 
 
+def split(rows, options, seed=1):
+    return split_rows(rows, Split(**options).model_dump(), seed)
+
+
 def indices(options, rows=ROWS, seed=1):
-    return split_rows(rows, options, seed).indices
+    return split(rows, options, seed).indices
 
 
 @pytest.mark.parametrize("options", KINDS, ids=lambda options: options["kind"])
@@ -87,20 +92,20 @@ def test_validation_zero_trains_on_all_that_is_not_test():
 
 
 def test_validation_test_validates_on_the_test_rows_and_says_so():
-    found = split_rows(ROWS, {"kind": "head", "validation": "test"}, 1)
+    found = split(ROWS, {"kind": "head", "validation": "test"})
     assert np.array_equal(found.indices["validation"], found.indices["test"])
     assert "no honest estimate" in found.notes[0]
 
 
 def test_auto_is_given_then_stratified_then_shuffled():
     given = Rows(100, CLASSES, parts={"validation": np.arange(5), "test": np.arange(5, 15)})
-    assert split_rows(given, {}, 1).kind == "given"
-    assert split_rows(ROWS, {}, 1).kind == "stratified"
-    assert split_rows(Rows(100), {}, 1).kind == "shuffled"
+    assert split(given, {}).kind == "given"
+    assert split(ROWS, {}).kind == "stratified"
+    assert split(Rows(100), {}).kind == "shuffled"
 
 
 def test_auto_does_not_stratify_a_class_that_is_too_small():
-    found = split_rows(Rows(100, np.array([0] * 98 + [1] * 2)), {}, 1)
+    found = split(Rows(100, np.array([0] * 98 + [1] * 2)), {})
     assert (found.kind, found.notes) == (
         "shuffled",
         ["the smallest class has 2 rows: the split is shuffled, not stratified"],
@@ -116,7 +121,7 @@ def test_given_uses_the_dataset_s_own_parts():
 
 
 def test_a_stated_test_share_pools_the_dataset_s_own_test_part():
-    found = split_rows(Rows(100, parts={"test": np.arange(90, 100)}), {"test": 0.3}, 1)
+    found = split(Rows(100, parts={"test": np.arange(90, 100)}), {"test": 0.3})
     assert len(found.indices["test"]) == 30
     assert "join the others" in found.notes[0]
 
@@ -151,8 +156,62 @@ def test_a_repetition_reshuffles_the_folds():
 
 def test_auto_folds_fall_back_to_shuffled_for_a_small_class():
     rows = Rows(100, np.array([0] * 95 + [1] * 5))
-    found = split_rows(rows, {"fold": {"index": 0, "n_splits": 10, "repeat": 0}}, 1)
+    found = split(rows, {"fold": {"index": 0, "n_splits": 10, "repeat": 0}})
     assert found.kind == "shuffled"
+
+
+GIVEN = Rows(60, CLASSES[30:90], parts={"validation": np.arange(10)})
+WITH_TEST = Rows(60, CLASSES[30:90], parts={"validation": np.arange(10), "test": np.arange(50, 60)})
+SMALL_CLASS = Rows(55, np.array([0] * 50 + [1] * 5))
+SETTLED = {
+    "a small class, many folds": (SMALL_CLASS, {"fold": {"index": 3, "n_splits": 10}}),
+    "a small class, few folds": (SMALL_CLASS, {"fold": {"index": 1, "n_splits": 3}}),
+    "a small class": (SMALL_CLASS, {}),
+    "many classes": (Rows(300, np.repeat(np.arange(100), 3)), {}),
+    "numbers": (Rows(50), {"fold": {"index": 0}}),
+    "given": (GIVEN, {}),
+    "given, folds": (GIVEN, {"fold": {"index": 0}}),
+    "given, many folds": (GIVEN, {"fold": {"index": 0, "n_splits": 31}}),
+    "given, test share": (GIVEN, {"test": 0.2}),
+    "given with test, folds": (WITH_TEST, {"fold": {"index": 2}}),
+    "given kind, folds": (GIVEN, {"kind": "given", "fold": {"index": 1}}),
+    "given with test, pooled": (WITH_TEST, {"kind": "given", "test": 12}),
+}
+
+
+@pytest.mark.parametrize("case", SETTLED)
+def test_the_returned_kind_gives_the_same_rows_again(case):
+    rows, options = SETTLED[case]
+    first = split(rows, options)
+    again = split(rows, options | {"kind": first.kind})
+    assert again.kind == first.kind
+    assert {name: part.tolist() for name, part in first.indices.items()} == {
+        name: part.tolist() for name, part in again.indices.items()
+    }
+    assert sorted(np.concatenate(list(first.indices.values()))) == list(range(rows.count))
+
+
+def test_given_validation_rows_do_not_test():
+    parts = indices({"kind": "given", "test": 0.5}, GIVEN)
+    assert parts["validation"].tolist() == list(range(10))
+    assert (len(parts["test"]), parts["test"].min() >= 10) == (30, True)
+
+
+def test_given_validation_rows_leave_too_few_to_test():
+    with pytest.raises(DataError, match=r"split\.test asks for 50 rows, but 10 of 60 are the validation part"):
+        split(GIVEN, {"kind": "given", "test": 50})
+
+
+def test_given_parts_have_no_test_part_in_folds_either():
+    assert set(indices({"fold": {"index": 0}}, GIVEN)) == {"training", "validation"}
+
+
+def test_auto_shuffles_with_a_note_where_stratified_fails():
+    found = split(Rows(300, np.repeat(np.arange(100), 3)), {})
+    assert (found.kind, found.notes) == (
+        "shuffled",
+        ["100 classes do not fit into 60 rows: the split is shuffled, not stratified"],
+    )
 
 
 IMPOSSIBLE = [
@@ -176,38 +235,43 @@ IMPOSSIBLE = [
     (
         {"kind": "stratified", "fold": {"index": 0, "n_splits": 9}},
         "fold",
-        "9 folds need more than 8 rows in the smallest",
+        "9 folds need at least 9 rows in the smallest class; there are 8",
     ),
-    ({"kind": "head", "fold": {"index": 0, "n_splits": 81}}, "fold", "81 folds need more than 80 rows"),
+    ({"kind": "head", "fold": {"index": 0, "n_splits": 81}}, "fold", "81 folds need at least 81 rows; there are 80"),
+    ({"kind": "time", "fold": {"index": 0, "n_splits": 80}}, "fold", "80 folds need at least 81 rows; there are 80"),
     ({"kind": "head", "fold": {"index": 0, "n_splits": 4, "repeat": 1}}, "fold", "are the same in every repetition"),
-    ({"kind": "grouped", "group": "patient", "fold": {"index": 0, "n_splits": 17}}, "fold", "more than 16 groups"),
+    (
+        {"kind": "grouped", "group": "patient", "fold": {"index": 0, "n_splits": 17}},
+        "fold",
+        "17 folds need at least 17 groups; there are 16",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("options", "key", "message"), IMPOSSIBLE)
 def test_an_impossible_wish_names_its_key(options, key, message):
     with pytest.raises(DataError) as caught:
-        split_rows(ROWS, options, 1)
+        split(ROWS, options)
     assert message in str(caught.value)
     assert caught.value.problems[0].key[:2] == ("split", key)
 
 
 def test_a_misspelt_column_gets_a_hint():
     with pytest.raises(DataError, match="did you mean patient"):
-        split_rows(ROWS, {"kind": "grouped", "group": "pateint"}, 1)
+        split(ROWS, {"kind": "grouped", "group": "pateint"})
 
 
 def test_a_class_with_one_row_cannot_be_stratified():
     with pytest.raises(DataError, match="class 1 has only one row, which cannot be in two parts"):
-        split_rows(Rows(50, np.array([0] * 49 + [1])), {"kind": "stratified"}, 1)
+        split(Rows(50, np.array([0] * 49 + [1])), {"kind": "stratified"})
 
 
 def test_numbers_cannot_be_stratified():
     with pytest.raises(DataError, match="only rows with one class each can be stratified"):
-        split_rows(Rows(50), {"kind": "stratified"}, 1)
+        split(Rows(50), {"kind": "stratified"})
 
 
 def test_one_group_cannot_be_divided():
     rows = Rows(10, columns={"patient": np.array(["a"] * 10, object)})
     with pytest.raises(DataError, match="one group alone cannot be divided for test"):
-        split_rows(rows, {"kind": "grouped", "group": "patient"}, 1)
+        split(rows, {"kind": "grouped", "group": "patient"})
