@@ -10,22 +10,32 @@ from functools import lru_cache
 from pathlib import Path
 
 from dlrun.errors import UnknownNameError, did_you_mean, listing
-from dlrun.signatures import REQUIRED, Parameter, Signature, parse_file, signature_of
+from dlrun.signatures import Parameter, Signature, parse_file, signature_of
 
-# The private packages hold the aliases (`ALL_OBJECTS_DICT`); for the others the public package is the list of names.
 _PACKAGES = {
-    "optimizers": "src/optimizers",
+    "optimizers": "optimizers",
     "schedules": "optimizers/schedules",
-    "losses": "src/losses",
-    "metrics": "src/metrics",
+    "losses": "losses",
+    "metrics": "metrics",
     "callbacks": "callbacks",
     "layers": "layers",
-    "initializers": "src/initializers",
-    "regularizers": "src/regularizers",
-    "constraints": "src/constraints",
-    "activations": "src/activations",
+    "initializers": "initializers",
+    "regularizers": "regularizers",
+    "constraints": "constraints",
+    "activations": "activations",
 }
 KINDS = tuple(_PACKAGES)
+
+# Arguments with Keras objects in them, by name or by the end of the name
+LAYER_ARGUMENTS = ("layer", "forward_layer", "backward_layer", "cell", "cells", "layers")
+OBJECT_ENDINGS = {"_regularizer": "regularizers", "_initializer": "initializers", "_constraint": "constraints"}
+# Callbacks that write files: the argument with the path, and where in a run it leads by default
+CALLBACK_PATHS = {
+    "TensorBoard": ("log_dir", "tensorboard"),
+    "CSVLogger": ("filename", "artefacts/log.csv"),
+    "ModelCheckpoint": ("filepath", "artefacts/{epoch:03d}.keras"),
+    "BackupAndRestore": ("backup_dir", "artefacts/backup"),
+}
 _BASES = {
     *("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "LearningRateSchedule"),
     *("Loss", "LossFunctionWrapper", "Metric", "MeanMetricWrapper", "Callback", "CallbackList", "MonitorCallback"),
@@ -83,18 +93,15 @@ def _imports(file: Path) -> dict[str, Source]:
 @lru_cache(maxsize=16)
 def _sources(kind: str) -> dict[str, Source]:
     """Every object of a kind by the name Keras exports it under."""
-    file = keras_folder() / _PACKAGES[kind] / "__init__.py"
-    found = {name: source for name, source in _imports(file).items() if source.name}
-    functions = kind in _FUNCTION_KINDS
+    found = _imports(_public(kind))
+    package, functions = _PACKAGES[kind].replace("/", "."), kind in _FUNCTION_KINDS
     return {
         name: source
         for name, source in sorted(found.items())
-        if (
-            name not in _BASES
-            and (functions or name[0].isupper())
-            and f"{_PACKAGES[kind].replace('/', '.')}." in f"{_dotted(source.file)}."
-        )
-        or (kind == "layers" and name[0].isupper() and name not in _BASES)
+        if source.name
+        and name not in _BASES
+        and (functions or name[0].isupper())
+        and (kind == "layers" or f"{package}." in f"{_dotted(source.file)}.")
     }
 
 
@@ -102,10 +109,20 @@ def _dotted(file: Path) -> str:
     return ".".join(file.relative_to(keras_folder()).with_suffix("").parts)
 
 
+def _public(kind: str) -> Path:
+    """The file that lists all objects of a kind."""
+    return keras_folder() / _PACKAGES[kind] / "__init__.py"
+
+
+def _private(kind: str) -> Path:
+    """The file that fills `ALL_OBJECTS_DICT`, in which Keras finds objects by strings; it lacks some of them."""
+    return keras_folder() / "src" / _PACKAGES[kind] / "__init__.py"
+
+
 def _aliases(kind: str) -> dict[str, str]:
     """The further names in `ALL_OBJECTS_DICT` of a Keras package."""
     found: dict[str, str] = {}
-    for node in parse_file(keras_folder() / _PACKAGES[kind] / "__init__.py").body:
+    for node in parse_file(_private(kind)).body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             for argument in node.value.args:
                 if isinstance(argument, ast.Dict):
@@ -126,9 +143,12 @@ def names(kind: str) -> dict[str, str]:
     A loss function is given by the class of the same name, which takes the arguments.
     """
     sources = _sources(kind)
-    found = {name: name for name in sources}
+    found = {name: source.name for name, source in _imports(_public(kind)).items() if source.name in sources}
+    found |= {name: name for name in sources}
     if kind in ("losses", "metrics", "initializers", "regularizers", "constraints"):
-        classes = {to_snake_case(name): name for name in sources if name[0].isupper()}
+        classes = {
+            to_snake_case(name): name for name, source in sources.items() if source.name == name and name[0].isupper()
+        }
         found |= classes
         for alias, target in _aliases(kind).items():
             found[alias] = classes.get(to_snake_case(target), target)
@@ -146,6 +166,13 @@ def canonical(kind: str, name: str) -> str | None:
     if kind == "optimizers":  # Keras looks optimizers up in lower case
         name = name.lower()
     return names(kind).get(name)
+
+
+def is_string(kind: str, name: str) -> bool:
+    """Whether Keras finds the object by this string; for some it wants the class itself."""
+    own = _imports(_private(kind))
+    known = {*own, *_aliases(kind), *_BY_TASK.get(kind, ())}
+    return name in known or (kind != "losses" and name in map(to_snake_case, own))
 
 
 def preferred_names(kind: str) -> list[str]:
@@ -265,8 +292,3 @@ def _popped(init: ast.FunctionDef) -> list[str]:
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
     ]
-
-
-def required_parameters(found: Signature) -> list[str]:
-    """The names of the arguments without a default."""
-    return [p.name for p in found.parameters if p.default is REQUIRED]

@@ -34,10 +34,6 @@ class Parameter:
     def required(self) -> bool:
         return self.default is REQUIRED
 
-    @property
-    def type_text(self) -> str:
-        return ast.unparse(self.annotation) if self.annotation else ""
-
 
 @dataclass(frozen=True)
 class Signature:

@@ -98,3 +98,40 @@ for kind, module in modules.items():
         assert real - {"args", "self"} <= read, (kind, own, real - read)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("optimizers", "lamb"), ("losses", "CategoricalGeneralizedCrossEntropy")])
+def test_public_objects_that_keras_does_not_find_by_a_string_have_a_name_too(kind, name):
+    assert keras_names.canonical(kind, name)
+
+
+@pytest.mark.parametrize("kind", keras_names.KINDS)
+def test_every_public_object_of_the_imported_keras_has_a_name(kind):
+    import keras
+
+    module = keras.optimizers.schedules if kind == "schedules" else getattr(keras, kind)
+    bases = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "LearningRateSchedule", "Loss"}
+    bases |= {"Metric", "MeanMetricWrapper", "Callback", "CallbackList", "Layer", "InputSpec", "Wrapper"}
+    bases |= {"Initializer", "Regularizer", "Constraint", "get", "serialize", "deserialize"}
+    functions = kind in ("losses", "activations")  # elsewhere functions are called on tensors, not named
+    public = {name: value for name, value in vars(module).items() if callable(value) and name not in bases}
+    wanted = {name for name, value in public.items() if functions or isinstance(value, type)}
+    assert len(wanted) > 3
+    assert wanted <= set(keras_names.names(kind)), wanted - set(keras_names.names(kind))
+
+
+@pytest.mark.parametrize("kind", ["losses", "metrics", "initializers", "regularizers", "constraints"])
+def test_what_is_a_string_is_found_by_the_imported_keras(kind):
+    import keras
+
+    for name in keras_names.names(kind):
+        if name in ("accuracy", "acc", "crossentropy", "ce"):
+            continue
+        try:
+            getattr(keras, kind).get(name)
+            found = True
+        except (TypeError, KeyError):  # found, and it lacks arguments
+            found = True
+        except ValueError:
+            found = False
+        assert keras_names.is_string(kind, name) is found, name
