@@ -21,7 +21,8 @@ from dlrun.spec import InputSpec
 class ArrayEncoder(Encoder):
     """One numeric input: rests in `dtype`, becomes `float32 / divide_by` of the given shape in the batch.
 
-    `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened.
+    `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened;
+    with them the rows rest as float32, since what they make of whole numbers are none.
     `value_range` is what raw values must lie in; `predict` checks it.
     """
 
@@ -56,7 +57,8 @@ class ArrayEncoder(Encoder):
         values = raw[self.name]
         if self.chain.steps:
             values = self.chain.apply(self._flat(raw))
-        return {self.name: np.ascontiguousarray(values, self.dtype).reshape(-1, *self.shape)}
+        dtype = "float32" if self.chain.steps else self.dtype
+        return {self.name: np.ascontiguousarray(values, dtype).reshape(-1, *self.shape)}
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
         """`(batch, *shape)`, float32."""
@@ -97,7 +99,8 @@ class ArrayEncoder(Encoder):
     def _check_range(self, source: str, values: np.ndarray) -> None:
         """Raises DataError for what is outside the range or would be cut at rest."""
         whole = np.dtype(self.dtype).kind in "iu" and not self.chain.steps
-        low, high = self.value_range or (-math.inf, math.inf)
+        limits = (np.iinfo(self.dtype).min, np.iinfo(self.dtype).max) if whole else (-math.inf, math.inf)
+        low, high = self.value_range or limits
         wrong = (values < low) | (values > high)
         if whole:
             wrong |= values != np.floor(values)

@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from dlrun.errors import DataError, listing
+from dlrun.files import first_line
 
 MOST_BYTES = 256 * 2**20  # unpacked, of one member; the largest known is 14 MB
 DAMAGED = (
@@ -28,6 +29,7 @@ DAMAGED = (
     AttributeError,
     OverflowError,
     NotImplementedError,
+    MemoryError,  # a header may promise any size
 )
 
 
@@ -84,6 +86,33 @@ def read_array(path: Path, member: str) -> np.ndarray:
     return np.asarray(_read(path, member, lambda file: np.lib.format.read_array(file, allow_pickle=False)))
 
 
+def members(path: Path) -> list[str]:
+    """The names of the arrays in an .npz file. Raises DataError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The numeric array in an .npy file. Raises DataError."""
+    try:
+        with path.open("rb") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> DataError:
+    reason = "it asks for more memory than there is" if isinstance(error, MemoryError) else first_line(error)
+    return DataError(f"{path}: the file is damaged or not what it should be: {reason}", hint="get it anew")
+
+
 def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any]) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -95,9 +124,7 @@ def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any]) -> Any:
             with archive.open(f"{member}.npy") as file:
                 return read(file)
     except DAMAGED as error:
-        raise DataError(
-            f"{path}: the file is damaged or not what it should be: {error}", hint="remove it and fetch it again"
-        ) from error
+        raise _damaged(path, error) from error
 
 
 def _read_objects(file: IO[bytes]) -> np.ndarray:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from dlrun.data._npz import members, read_array, read_npy
 from dlrun.data._text_files import read_text
 from dlrun.errors import DataError, listing
 
@@ -42,19 +42,12 @@ def read_numbers(source: str | Path, columns: int, *, key: str) -> np.ndarray:
 
 
 def _read_arrays(path: Path, key: str) -> np.ndarray:
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            names = list(found)
-            if key not in names and len(names) != 1:
-                raise DataError(f"{path}: there is no array named {key}", received=listing(names) or "an empty file")
-            return np.asarray(found[key if key in names else names[0]])
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: the file cannot be read as arrays: {error}") from error
+    if path.suffix.lower() == ".npy":
+        return read_npy(path)
+    names = members(path)
+    if key not in names and len(names) != 1:
+        raise DataError(f"{path}: there is no array named {key}", received=listing(names) or "an empty file")
+    return read_array(path, key if key in names else names[0])
 
 
 def _read_lines(source: str | Path, columns: int) -> np.ndarray:

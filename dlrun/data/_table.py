@@ -53,6 +53,7 @@ class TableEncoder(Encoder):
 
     def apply(self, raw: Arrays) -> Arrays:
         """`features`: `(rows, width)` float32. Raises DataError when values are still missing or infinite."""
+        self._check_raw(raw)
         features = self._features(raw, slice(None))
         if not np.isfinite(features).all():
             gaps = [name for name in self._names("numeric") if np.isnan(raw[name]).any()]
@@ -131,6 +132,18 @@ class TableEncoder(Encoder):
         )
         restored.width = int(state["width"])
         return restored
+
+    def _check_raw(self, raw: Arrays) -> None:
+        """Raises DataError when the raw columns are not those of training: the file has changed since."""
+        for name, kind in self.kinds.items():
+            if name not in raw:
+                raise DataError(f"the column {name!r} is missing or is no input any more", received=listing(raw))
+            found = "categorical" if raw[name].dtype == object else "numeric"
+            if found != kind:
+                raise DataError(
+                    f"column {name!r} is {found} now, in training it was {kind}",
+                    hint=f"state it: data.columns: {{{name}: {kind}}}",
+                )
 
     def _names(self, kind: str) -> list[str]:
         return [name for name, found in self.kinds.items() if found == kind]

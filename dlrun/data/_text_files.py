@@ -10,6 +10,7 @@ from pathlib import Path
 from dlrun.errors import DataError
 
 STANDARD_INPUT = "-"
+MOST_BYTES = 2**30  # unpacked, of one compressed file
 
 
 def read_text(source: str | Path, encoding: str = "utf-8") -> str:
@@ -46,7 +47,13 @@ def _read_bytes(source: str | Path) -> bytes:
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as file:
-                return file.read()
+                content = file.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise DataError(
+                    f"{source}: the compressed file unpacks to more than {MOST_BYTES >> 20:,} MiB",
+                    hint="unpack it and name the unpacked file, if that is what it should be",
+                )
+            return content
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{source}: there is no such file") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,9 +97,8 @@ class WordsEncoder(Encoder):
 
     def encode(self, text: str) -> np.ndarray:
         """The ids `(length,)` of a text: a start mark, then its words; words without an id become UNKNOWN."""
-        known = self._ids()
         found = text.translate(_CLEAN).split()
-        return np.array([START, *(known.get(word, UNKNOWN) for word in found)], "int32")
+        return np.array([START, *(self._ids.get(word, UNKNOWN) for word in found)], "int32")
 
     def get_state(self) -> dict[str, Any]:
         """All options, and the words in use."""
@@ -117,6 +117,7 @@ class WordsEncoder(Encoder):
         """The encoder as it was when its state was taken."""
         return cls(**state)
 
+    @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: place + INDEX_FROM for place, word in enumerate(self.words) if word}
 
@@ -145,12 +146,7 @@ class WordsEncoder(Encoder):
                 "the words behind the ids are not known, so texts cannot be read",
                 hint="put imdb_word_index.json beside imdb.npz and train again, or give a .csv file of word ids",
             )
-        known = self._ids()
-        lines = (line for line in read_text(source).split("\n") if line.strip())
-        return [
-            np.array([START, *(known.get(w, UNKNOWN) for w in line.translate(_CLEAN).split())], "int32")
-            for line in lines
-        ]
+        return [self.encode(line) for line in read_text(source).split("\n") if line.strip()]
 
     def _read_ids(self, source: str | Path) -> list[np.ndarray]:
         reader = csv.reader(io.StringIO(read_text(source)))
@@ -168,6 +164,15 @@ class WordsEncoder(Encoder):
             if len(ids):
                 rows.append(ids.astype("int32"))
         return rows
+
+
+def check_options(num_words: int, maxlen: int) -> None:
+    """Raises DataError when `num_words` or `maxlen` leave nothing of a text."""
+    for key, value, least in (("num_words", num_words, INDEX_FROM + 1), ("maxlen", maxlen, 1)):
+        if value < least:
+            raise DataError(
+                f"data.{key} is too small", key=("data", key), received=str(value), expected=f"at least {least}"
+            )
 
 
 def ragged(rows: Sequence[np.ndarray]) -> np.ndarray:

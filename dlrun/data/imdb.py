@@ -13,7 +13,7 @@ import dlrun
 from dlrun.data._dataset import Dataset
 from dlrun.data._npz import read_array, read_ragged
 from dlrun.data._sources import DataContext, Download
-from dlrun.data._words import INDEX_FROM, START, UNKNOWN, WordsEncoder, ragged
+from dlrun.data._words import INDEX_FROM, START, UNKNOWN, WordsEncoder, check_options, ragged
 from dlrun.errors import DataError
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
@@ -46,9 +46,7 @@ def imdb(
     (`post`); `reverse` turns each review round before that.
     With imdb_word_index.json beside imdb.npz, `predict` takes plain text.
     """
-    if num_words <= INDEX_FROM or maxlen < 1:
-        key, value = ("num_words", num_words) if num_words <= INDEX_FROM else ("maxlen", maxlen)
-        raise DataError(f"data.{key} is too small", key=("data", key), received=str(value), expected="at least 4 or 1")
+    check_options(num_words, maxlen)
     rows, labels, words, files, notes = _generated(context, num_words) if context.sample else _read(context, num_words)
     counts = [len(part) for part in labels]
     return Dataset(

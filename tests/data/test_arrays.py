@@ -59,7 +59,7 @@ BROKEN = [
     ("a.csv", "1,2,3,17\n", r"a\.csv: row 1, column 4: 17 is no value of p\n  expected  whole numbers from 0 to 16"),
     ("a.csv", "1,2,0.5,3\n", r"a\.csv: row 1, column 3: 0\.5 is no value of p"),
     ("a.csv", "", r"a\.csv: the file has no rows"),
-    ("a.npy", "no array", r"a\.npy: the file cannot be read as arrays"),
+    ("a.npy", "no array", r"a\.npy: the file is damaged or not what it should be"),
     ("b.csv", None, r"b\.csv: there is no such file"),
     ("b.npy", None, r"b\.npy: there is no such file"),
 ]
@@ -79,7 +79,7 @@ def test_broken_input_is_named(tmp_path, name, text, message):
     [
         (np.zeros((2, 3)), r"received  shape \(2, 3\)\n  expected  4 values in a row"),
         (np.array(["a"] * 4), "the array holds no numbers"),
-        (np.array([None] * 4), "cannot be read as arrays: Object arrays cannot be loaded"),
+        (np.array([None] * 4), "damaged or not what it should be: Object arrays cannot be loaded"),
     ],
 )
 def test_unfit_arrays_are_named(tmp_path, array, message):
@@ -92,3 +92,27 @@ def test_an_archive_without_the_array_is_named(tmp_path):
     np.savez(tmp_path / "a.npz", a=np.zeros(4), b=np.zeros(4))
     with pytest.raises(DataError, match="there is no array named p\n  received  a, b"):
         ArrayEncoder("p", (4,)).read([tmp_path / "a.npz"])
+
+
+def test_transformed_bytes_do_not_wrap_around():
+    raw = {"p": np.array([[0, 255], [10, 100], [20, 101]], "uint8")}
+    encoder = ArrayEncoder("p", (2,), dtype="uint8", transforms=["standardise"])
+    encoder.fit(raw, np.arange(3))
+    rest = encoder.apply(raw)["p"]
+    assert rest.dtype == "float32"
+    np.testing.assert_allclose(rest.mean(axis=0), 0, atol=1e-6)
+    assert rest.min() < -1
+
+
+def test_values_that_do_not_fit_at_rest_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("1,300\n")
+    with pytest.raises(DataError, match=r"column 2: 300 is no value of p\n  expected  whole numbers from 0 to 255"):
+        ArrayEncoder("p", (2,), dtype="uint8").read([tmp_path / "a.csv"])
+
+
+def test_a_header_that_promises_too_much_is_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(4))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(4,), }" + b" " * 14, b"(400000000000000,), }"))
+    with pytest.raises(DataError, match=r"a\.npy: the file is damaged or not what it should be"):
+        ArrayEncoder("p", (4,)).read([tmp_path / "a.npy"])

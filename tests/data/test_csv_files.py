@@ -182,3 +182,9 @@ def test_an_endless_cell_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, 'a,b\n1,"' + "x" * 200_000)
     assert message(lambda: read_table("a.csv", Form())).startswith("error: a.csv:2: the file cannot be read as CSV")
+
+
+def test_a_compressed_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("dlrun.data._text_files.MOST_BYTES", 1000)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"1,2\n" * 1000))
+    assert "the compressed file unpacks to more than" in message(lambda: read_text(tmp_path / "a.csv.gz"))

@@ -85,10 +85,12 @@ def test_a_broken_word_index_is_named(places):
         imdb(write(places))
 
 
-@pytest.mark.parametrize(("options", "key"), [({"num_words": 3}, "num_words"), ({"maxlen": 0}, "maxlen")])
-def test_options_that_leave_nothing_are_refused(options, key):
-    with pytest.raises(DataError, match=f"{key} is too small") as caught:
-        imdb(DataContext(sample=True), **options)
+@pytest.mark.parametrize(
+    ("options", "key", "least"), [({"num_words": 3}, "num_words", 4), ({"maxlen": 0}, "maxlen", 1)]
+)
+def test_options_that_leave_nothing_are_refused(options, key, least):
+    with pytest.raises(DataError, match=rf"{key} is too small\n.*\n  expected  at least {least}$") as caught:
+        imdb(DataContext(sample=True), **{key: value})
     assert caught.value.problems[0].key == ("data", key)
 
 

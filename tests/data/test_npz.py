@@ -98,3 +98,12 @@ def test_a_broken_file_is_named(tmp_path, kind, member, message):
 def test_a_pickled_array_is_not_read_as_numbers(tmp_path):
     with pytest.raises(DataError, match="Object arrays cannot be loaded"):
         read_array(broken(tmp_path, "whole"), "x")
+
+
+def test_an_array_too_large_for_the_memory_is_told(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("numpy.lib.format.read_array", fail)
+    with pytest.raises(DataError, match="it asks for more memory than there is"):
+        read_array(save(tmp_path / "a.npz", y=np.zeros(3)), "y")

@@ -157,3 +157,99 @@ def test_the_decorator_registers(monkeypatch):
     monkeypatch.setattr(DATASETS, "_builders", {})
     assert dlrun.dataset("mine")(len) is len
     assert DATASETS.get("mine") is len
+
+
+class Windows(ArrayEncoder):
+    """Two steps of a shared series, from the row's start on."""
+
+    def apply(self, raw):
+        return {"start": raw["start"], "series": raw["series"] / 10}
+
+    def batch(self, arrays, indices):
+        start = arrays["start"][indices]
+        return np.stack([arrays["series"][start], arrays["series"][start + 1]], axis=1)
+
+
+def windows(context):
+    return Dataset(
+        "windows",
+        {"start": np.arange(8)},
+        {},
+        Windows("window", (2,)),
+        {},
+        shared={"series": np.arange(20.0)},
+    )
+
+
+def test_shared_arrays_are_not_per_row(monkeypatch):
+    monkeypatch.setitem(DATASETS._builders, "windows", windows)
+    prepared = prepare_data("windows", {}, context=DataContext(), split=SPLIT, seed=1)
+    assert (list(prepared.arrays), list(prepared.shared)) == (["start"], ["series"])
+    batch = prepared.encoder.batch(prepared.arrays | prepared.shared, np.array([0, 3]))
+    np.testing.assert_allclose(batch, [[0, 0.1], [0.3, 0.4]])
+
+
+def test_data_may_have_no_targets(monkeypatch):
+    monkeypatch.setitem(DATASETS._builders, "windows", windows)
+    prepared = prepare_data("windows", {}, context=DataContext(), split=SPLIT, seed=1)
+    assert (prepared.targets, prepared.target_scales, prepared.spec.tasks) == ({}, {}, {})
+    assert sum(map(len, prepared.splits.values())) == 8
+
+
+def test_the_number_of_rows_may_be_stated():
+    dataset = Dataset("z", {}, {}, ArrayEncoder("z", (1,)), {})
+    assert dataset.rows == 0
+    dataset.count = 5
+    assert dataset.rows == 5
+
+
+def test_each_regression_has_a_scale_of_its_own(monkeypatch):
+    def several(context):
+        return Dataset(
+            "several",
+            {"x": np.arange(20.0).reshape(-1, 1)},
+            {"a": np.arange(20.0), "b": np.arange(20.0) * 3, "c": np.arange(20) % 2.0},
+            ArrayEncoder("x", (1,)),
+            {"a": Task("regression"), "b": Task("regression"), "c": BINARY},
+            scale_targets=True,
+        )
+
+    monkeypatch.setitem(DATASETS._builders, "several", several)
+    prepared = prepare_data("several", {}, context=DataContext(), split=SPLIT, seed=1)
+    scales = prepared.target_scales
+    assert list(scales) == ["a", "b"]
+    assert scales["b"].std[0] == pytest.approx(3 * scales["a"].std[0])
+    np.testing.assert_allclose(prepared.targets["a"], prepared.targets["b"], rtol=1e-5)
+    assert set(prepared.targets["c"]) == {0, 1}
+
+
+def broken_dataset(**changes):
+    parts = {"raw": {"x": np.arange(20.0).reshape(-1, 1)}, "targets": {"t": np.arange(20.0)}}
+    parts |= {"encoder": ArrayEncoder("x", (1,)), "tasks": {"t": Task("regression")}, **changes}
+    return Dataset("mine", **parts)
+
+
+class Shortened(ArrayEncoder):
+    def apply(self, raw):
+        return {"x": raw["x"][:3]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks": {}}, "targets and tasks have different names\n  received  targets t; tasks none"),
+        ({"shared": {"x": np.zeros(3)}}, "mine: x is in raw and in shared"),
+        ({"encoder": Shortened("x", (1,))}, "the encoder returned 3 rows in x for 20 rows"),
+    ],
+)
+def test_a_builder_s_mistake_is_a_plugin_error(monkeypatch, changes, message):
+    monkeypatch.setitem(DATASETS._builders, "mine", lambda context: broken_dataset(**changes))
+    with pytest.raises(PluginError, match=message):
+        prepare_data("mine", {}, context=DataContext(), split=SPLIT, seed=1)
+
+
+def test_an_encoder_does_not_augment_unless_it_says_so():
+    encoder = ArrayEncoder("x", (1,))
+    inputs = np.zeros((2, 1))
+    assert encoder.augment(inputs, 3) is inputs
+    assert encoder.row_count({"x": inputs}) == 2
