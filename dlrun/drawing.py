@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path
@@ -39,7 +40,8 @@ def draw_curves(
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        file_name = re.sub(r"[^\w.-]", "_", name)
+        figure.savefig(folder / f"{file_name}.png", dpi=120)
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:

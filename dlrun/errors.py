@@ -126,8 +126,16 @@ class DeviceError(DlrunError):
 class TrainingError(DlrunError):
     """Training failed. `kind` is one of oom, nan, shape, data, crash."""
 
-    def __init__(self, message: str, *, kind: str = "crash", **details: str | None) -> None:
-        super().__init__(message, **details)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "crash",
+        key: Key | None = None,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, key=key, expected=expected, hint=hint)
         self.kind = kind
 
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data._dataset import Prepared
+from dlrun.data._fingerprint import same_data
+from dlrun.data._saved import load_preprocessing
 from dlrun.drawing import draw_confusion
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
-from dlrun.engine.scoring import BATCH_SIZE, Score, baselines, predict_rows, score
+from dlrun.engine.scoring import BATCH_SIZE, Score, baselines, outputs_as_predictions, predict_rows, score
 from dlrun.errors import ConfigError, DataError
-from dlrun.run_dir import FORMAT, RunDir, write_json
+from dlrun.files import write_json
+from dlrun.run_dir import FORMAT, RunDir
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def evaluate(
     With a `run` the score is written into it, and every reading of test is recorded. Raises DlrunError.
     """
     with open_session(config):
-        data = load_data(config)
+        data = load_data(config, load_preprocessing(run.preprocess) if run else None)
         notes = _check_same_data(data, run)
         if split not in data.splits:
             raise DataError(
@@ -65,41 +67,36 @@ def evaluate(
                 hint="split.test in the config makes one",
             )
         model = load_model(model_file)
-        result, levels = _score_split(model, data, split, config.seed)
+        result, levels = _score_split(model, data, split, config)
     (task,) = data.spec.tasks.values()
     evaluation = Evaluation(split, model_file, result, levels, task.labels, task.unit, notes)
     return _record(evaluation, run) if run else evaluation
 
 
 def _check_same_data(data: Prepared, run: RunDir | None) -> list[str]:
-    if run is None or data.fingerprint == run.record().get("data"):
+    if run is None or same_data(data.fingerprint, run.record().get("data")):
         return []
     return ["the data is not what the run was trained on: its content or its split has changed"]
 
 
-def _score_split(model: keras.Model, data: Prepared, split: str, seed: int) -> tuple[Score, dict[str, float]]:
+def _score_split(model: keras.Model, data: Prepared, split: str, config: Config) -> tuple[Score, dict[str, float]]:
     ((name, originals),) = data.original_targets.items()
     units = data.spec.tasks[name].head.units
     if len(model.outputs) != 1 or tuple(model.outputs[0].shape[1:]) != (units,):
         raise ConfigError(f"the model's output is {model.outputs[0].shape}, the data wants {units} per sample")
     rows = data.splits[split]
-    outputs = predict_rows(model, Feeder.of(data), rows, BATCH_SIZE)
-    levels = baselines(data, split)
-    if data.target_scale:
-        outputs = data.target_scale.invert(outputs)
-        levels = _in_original_units(levels, data.target_scale.std)
-    return score(outputs, originals[rows], data.spec.tasks[name], seed), levels
-
-
-def _in_original_units(levels: dict[str, float], std: tuple[float, ...]) -> dict[str, float]:
-    factor = float(np.mean(std))
-    return {name: level * (factor if name == "mae" else factor**2) for name, level in levels.items()}
+    task = data.spec.tasks[name]
+    outputs = outputs_as_predictions(predict_rows(model, Feeder.of(data), rows, BATCH_SIZE), task, config.loss)
+    if name in data.target_scales:
+        outputs = data.target_scales[name].invert(outputs)
+    return score(outputs, originals[rows], task, config.seed), baselines(data, split, original_units=True)
 
 
 def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
     """Write the evaluation into the run; a reading of test is counted in `run.json`."""
     run.evaluations.mkdir(exist_ok=True)
-    number = len(list(run.evaluations.glob("*.json"))) + 1
+    numbers = [int(path.name[:3]) for path in run.evaluations.glob("[0-9][0-9][0-9]-*")]
+    number = max(numbers, default=0) + 1
     stem = f"{number:03d}-{evaluation.split}-{evaluation.model_file.stem}"
     file = run.evaluations / f"{stem}.json"
     reading = None

@@ -16,7 +16,7 @@ from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
-from dlrun.engine.scoring import BATCH_SIZE, predict_rows, predicted_labels
+from dlrun.engine.scoring import BATCH_SIZE, outputs_as_predictions, predict_rows, predicted_labels
 from dlrun.errors import DataError
 from dlrun.run_dir import RunDir
 from dlrun.spec import Task
@@ -41,23 +41,24 @@ def predict(
     """
     with open_session(config):
         saved = load_preprocessing(run.preprocess)
-        feeder, rows, texts = _raw_rows(saved, sources) if sources else _split_rows(config, split)
+        feeder, rows, texts = _raw_rows(saved, sources) if sources else _split_rows(config, split, saved)
         outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE)
-    (task,) = saved.spec.tasks.values()
-    if saved.target_scale:
-        outputs = saved.target_scale.invert(outputs)
+    ((name, task),) = saved.spec.tasks.items()
+    outputs = outputs_as_predictions(outputs, task, config.loss)
+    if name in saved.target_scales:
+        outputs = saved.target_scales[name].invert(outputs)
     return _write(run, outputs, task, texts)
 
 
 def _raw_rows(saved: Saved, sources: Sequence[str]) -> tuple[Feeder, np.ndarray, list[str]]:
     raw = saved.encoder.read(list(sources))
-    rows = np.arange(len(next(iter(raw.values()))))
+    rows = np.arange(saved.encoder.row_count(raw))
     texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
     return Feeder(saved.encoder, saved.encoder.apply(raw)), rows, texts
 
 
-def _split_rows(config: Config, split: str) -> tuple[Feeder, np.ndarray, list[str]]:
-    data = load_data(config)
+def _split_rows(config: Config, split: str, saved: Saved) -> tuple[Feeder, np.ndarray, list[str]]:
+    data = load_data(config, saved)
     if split not in data.splits:
         raise DataError(f"the data has no {split} part", expected=", ".join(data.splits))
     rows: np.ndarray = data.splits[split]

@@ -10,14 +10,14 @@ from pathlib import Path
 from dlrun.config.schema import Config, with_section
 from dlrun.data._dataset import Prepared
 from dlrun.data._saved import load_preprocessing, save_preprocessing
-from dlrun.engine.describing import ModelTable, describe_model, training_bytes
+from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import Experiment, build_model, load_data, open_session
+from dlrun.engine.running import run_routine
 from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import predict_rows
 from dlrun.errors import ConfigError, TrainingError
 from dlrun.events import ignore
-from dlrun.registry import ROUTINES
 from dlrun.run_dir import RunDir
 
 BATCHES = 10
@@ -48,11 +48,13 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
     short = replace(data, splits={name: rows[: BATCHES * batch_size] for name, rows in data.splits.items()})
     save_preprocessing(data, run.preprocess)
     experiment = Experiment(with_section(config, "training", epochs=2, tensorboard=False), run, short, ignore)
-    outcome = ROUTINES.get(config.routine.name)(experiment, **config.routine.parameters)
-    model = load_model(run.model_file("last"))
-    _check_reloaded(model, short, run)
-    table = describe_model(model)
-    first, second = outcome.progress.seconds
+    outcome = run_routine(experiment)
+    saved = sorted(run.path.glob("last*.keras"))
+    models = [load_model(path) for path in saved]
+    if [path.name for path in saved] == ["last.keras"]:
+        _check_reloaded(models[0], short, run)
+    table = join_tables([describe_model(model) for model in models])
+    first, second = outcome.progress.seconds[0], outcome.progress.seconds[-1]
     steps = math.ceil(len(data.splits["training"]) / batch_size)
     per_step = second / math.ceil(len(short.splits["training"]) / batch_size)
     return Rehearsal(

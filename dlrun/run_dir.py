@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import write_json, write_text
@@ -63,7 +67,7 @@ class RunDir:
         leftovers = {"config.yaml", "log.txt", "plugins"}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if {item.name for item in path.iterdir()} - leftovers:
+            if {item.name for item in path.iterdir() if item.name[0] != "."} - leftovers:
                 raise RunDirError(f"the run directory {path} is not empty", hint="name a new one, or --resume that run")
         except OSError as error:
             raise RunDirError(f"the run directory {path} cannot be made: {error.strerror}") from error
@@ -91,12 +95,28 @@ class RunDir:
         """`best.keras` or `last.keras`; with a sub-model's name `best-<name>.keras`."""
         return self.path / (f"{which}-{name}.keras" if name else f"{which}.keras")
 
+    @contextmanager
+    def owned(self, *, new: bool) -> Iterator[None]:
+        """Hold the run's lock; the system frees it when the process ends, however it ends.
+
+        Raises RunDirError when another process works on the run, or a `new` run has been started meanwhile.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            with lock.acquire(timeout=0):
+                if new and self.record_file.exists():
+                    raise RunDirError(f"another process has started a run in {self.path}", hint="name a new directory")
+                yield
+        except Timeout as error:
+            raise RunDirError(f"another process is working on the run {self.id}") from error
+
     def start(self, record: dict[str, Any]) -> None:
-        """Write the first `run.json`, with the process that owns the run."""
+        """Write `run.json` for a run that begins or goes on, with the process that owns it now."""
         process = {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        base = {"format": FORMAT, "id": self.id, "status": RUNNING, "started": now, "process": process}
-        write_json(self.record_file, {**base, **record})
+        before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure")}
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": process}
+        write_json(self.record_file, {"started": now, **before, **state})
 
     def record(self) -> dict[str, Any]:
         """What `run.json` says. Raises RunDirError."""
@@ -120,6 +140,13 @@ class RunDir:
         if record["status"] == RUNNING and not _alive(record.get("process") or {}):
             return INTERRUPTED
         return str(record["status"])
+
+    def started(self) -> str:
+        """When the run was started, as ISO text; empty when its record is damaged."""
+        try:
+            return str(self.record().get("started", ""))
+        except RunDirError:
+            return ""
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` says. Raises RunDirError."""
@@ -146,7 +173,9 @@ class RunDir:
 
 
 def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
-    write_text(path, "".join(",".join(map(str, line)) + "\n" for line in lines))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    write_text(path, text.getvalue())
 
 
 def _process_start(pid: int) -> int | None:
@@ -171,8 +200,9 @@ def _alive(process: dict[str, Any]) -> bool:
 
 
 def list_runs(outputs: Path) -> Iterator[RunDir]:
-    """Every run below `outputs`, in order of their ids (which start with the time)."""
-    return iter(sorted((RunDir(p.parent.absolute()) for p in outputs.glob("*/*/run.json")), key=lambda run: run.id))
+    """Every run below `outputs`, the one that was started last at the end."""
+    runs = [RunDir(path.parent.absolute()) for path in outputs.glob("*/*/run.json")]
+    return iter(sorted(runs, key=lambda run: (run.started(), run.id)))
 
 
 def find_run(text: str, outputs: Path) -> RunDir:

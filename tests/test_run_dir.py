@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from dlrun.errors import RunDirError, UnknownNameError
-from dlrun.run_dir import RunDir, find_run, list_runs, write_json, write_text
+from dlrun.files import write_json, write_text
+from dlrun.run_dir import RunDir, find_run, list_runs
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import pytest
 
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
-from dlrun.errors import ConfigError, DataError, Interrupted, TrainingError
+from dlrun.errors import ConfigError, DataError, DlrunError, Interrupted, RunDirError, TrainingError
+from dlrun.evaluate import evaluate
 from dlrun.events import DataReady, EpochDone, ModelReady, RunEnded, RunStarted
+from dlrun.predict import predict
 from dlrun.run_dir import RunDir, list_runs
 from dlrun.train import train
 
@@ -203,3 +205,132 @@ def test_the_saved_config_finds_the_data_without_the_environment(digits, outputs
     config = load_config(run.config_file)
     assert config.data.dir == tmp_path / "files"
     assert train(config, outputs=outputs).history() == run.history()
+
+
+def test_a_run_that_early_stopping_ended_does_not_train_on_when_resumed(digits, outputs, monkeypatch):
+    keys = {**STATEFUL, "callbacks": [{"name": "EarlyStopping", "patience": 1, "monitor": "val_loss", "min_delta": 10}]}
+    whole = train(digits(**keys), outputs=outputs)
+    assert len(whole.history()) == 2
+
+    def fail(*_arguments):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dlrun.engine.execution.save_models", fail)
+        with pytest.raises(TrainingError, match="the disk is full"):
+            train(digits(**keys), run_dir=outputs / "cut")
+    cut = RunDir(outputs / "cut")
+    assert cut.record()["resumable"] is True
+    train(load_config(cut.config_file), resume=cut)
+    assert cut.history() == whole.history()
+
+
+def test_an_interrupted_run_keeps_every_finished_epoch(digits, outputs):
+    training = {**STATEFUL["training"], "checkpoint_every_seconds": 1000}
+    with pytest.raises(Interrupted):
+        train(digits(**{**STATEFUL, "training": training}), run_dir=outputs / "cut", on_event=_interrupt_after(4))
+    assert checkpointing.read(outputs / "cut" / "checkpoint").epoch == 4
+
+
+def test_a_resumed_run_is_running_while_it_runs_and_forgets_its_interruption(digits, outputs):
+    with pytest.raises(Interrupted):
+        train(digits(**STATEFUL), run_dir=outputs / "cut", on_event=_interrupt_after(1))
+    cut, seen = RunDir(outputs / "cut"), set()
+    train(load_config(cut.config_file), resume=cut, on_event=lambda event: seen.add(cut.status()))
+    assert "running" in seen
+    assert cut.record()["process"]["pid"] == os.getpid()
+    assert not {"resumable", "failure"} & set(cut.record())
+
+
+def test_a_run_has_one_owner_at_a_time(digits, outputs):
+    with pytest.raises(Interrupted):
+        train(digits(**STATEFUL), run_dir=outputs / "cut", on_event=_interrupt_after(1))
+    cut = RunDir(outputs / "cut")
+    with cut.owned(new=False), pytest.raises(RunDirError, match="another process is working on the run"):
+        train(load_config(cut.config_file), resume=cut)
+
+
+def test_a_dead_process_that_was_claiming_leaves_the_directory_free(digits, outputs):
+    (outputs / "mine").mkdir(parents=True)
+    (outputs / "mine" / ".config.yaml.123.tmp").write_text("half")
+    assert train(digits(), run_dir=outputs / "mine").status() == "completed"
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_fail_the_run(digits, outputs, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise ValueError("no font")
+
+    monkeypatch.setattr("dlrun.engine.recording.draw_curves", fail)
+    events = []
+    assert train(digits(), outputs=outputs, on_event=events.append).status() == "completed"
+    assert "the plots could not be drawn: no font" in [getattr(event, "message", "") for event in events]
+
+
+MODELS = {
+    "sequential_without_input": "return keras.Sequential([keras.layers.Dense(10, activation='softmax')])",
+    "softmax_operation": (
+        "inputs = keras.Input(spec.input.shape)\n"
+        "    return keras.Model(inputs, keras.ops.softmax(keras.layers.Dense(10)(inputs)))"
+    ),
+    "softmax_layer": "return keras.Sequential([keras.Input((64,)), keras.layers.Dense(10), keras.layers.Softmax()])",
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_written_in_any_keras_style_train(digits, outputs, tmp_path, name):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(f"import keras, dlrun\n@dlrun.model('{name}')\ndef build(spec):\n    {MODELS[name]}\n")
+    assert train(digits(plugins=[str(plugin)], model=name), outputs=outputs).status() == "completed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "message"),
+    [
+        ("model", "raise ValueError('no good')", r"the model 'broken' failed: ValueError: no good"),
+        ("model", "return 5", r"the builder 'broken' returned int"),
+        ("dataset", "raise KeyError('gone')", r"the dataset 'broken' failed: KeyError: 'gone'"),
+        ("routine", "raise RuntimeError('oops')", r"training failed: RuntimeError: oops"),
+        ("routine", "return None", r"the routine 'broken' returned NoneType"),
+    ],
+)
+def test_a_failing_plugin_is_one_clear_error(digits, outputs, tmp_path, kind, body, message):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(f"import dlrun\n@dlrun.{kind}('broken')\ndef broken(given):\n    {body}\n")
+    section = {"dataset": "data"}.get(kind, kind)
+    with pytest.raises(DlrunError, match=message):
+        train(digits(plugins=[str(plugin)], **{section: "broken"}), outputs=outputs)
+
+
+def test_two_plugins_of_one_name_both_travel(digits, outputs, tmp_path):
+    for folder, name in (("a", "first_of_two"), ("b", "second_of_two")):
+        (tmp_path / folder).mkdir()
+        code = "return keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation='softmax')])"
+        text = f"import keras, dlrun\n@dlrun.model('{name}')\ndef build(spec):\n    {code}\n"
+        (tmp_path / folder / "mine.py").write_text(text)
+    plugins = [str(tmp_path / folder / "mine.py") for folder in "ab"]
+    run = train(digits(plugins=plugins, model="first_of_two"), outputs=outputs)
+    assert train(load_config(run.config_file), outputs=outputs).history() == run.history()
+
+
+def test_logits_are_turned_into_probabilities_for_scores_and_predictions(digits, outputs):
+    model = {"name": "layers", "layers": [{"Dense": {"units": 10}}], "head": False}
+    loss = {"SparseCategoricalCrossentropy": {"from_logits": True}}
+    run = train(digits(model=model, loss=loss), outputs=outputs)
+    rows = predict(run, load_config(run.config_file)).rows
+    assert all(0.1 <= row["probability"] <= 1 for row in rows)
+    with pytest.raises(ConfigError, match="activation is softmax, and the loss says from_logits"):
+        train(digits(loss=loss), outputs=outputs)
+
+
+def test_results_of_scaled_targets_are_also_given_in_original_units(digits, outputs, tmp_path):
+    rows = "\n".join(f"{n % 17},{1000 * (n % 17) + n % 3}" for n in range(200))
+    (tmp_path / "t.csv").write_text("x,price\n" + rows + "\n")
+    data = {"name": "csv", "path": str(tmp_path / "t.csv"), "target": "price"}
+    expect = {"metric": "val_mae", "value": 4000, "tolerance": 3999}
+    run = train(digits(data=data, expect=expect), outputs=outputs)
+    metrics = run.metrics()
+    assert metrics["best"]["val_mae"] < 2
+    assert metrics["best_original"]["val_mae"] > 100
+    assert metrics["expect"]["met"] is True
+    score = evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="validation").score
+    assert score.values["mae"] == pytest.approx(metrics["best_original"]["val_mae"], rel=1e-4)

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error(error, as_json="--json" in arguments)
         return error.exit_code
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        print_error(Interrupted("interrupted", resumable=False), as_json="--json" in arguments)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dlrun.cli._options import short
 from dlrun.cli._output import err, number, plain_table
 from dlrun.cli._output import show as show_table
+from dlrun.files import short
 from dlrun.run_dir import RunDir
 
 if TYPE_CHECKING:

@@ -112,11 +112,8 @@ def find_model(text: str, weights: str, config: str | None, outputs: Path, overr
         path = run.model_file(weights)
     if config is not None:
         raise ConfigError("--config is for a .keras file outside a run", hint="leave it out: the run has its config")
+    if any(override.lstrip("~").startswith("split") for override in overrides):
+        raise ConfigError("a run is scored on its own split", received=" ".join(overrides))
     status = run.status()
     notes = [] if status == COMPLETED else [f"this run is {status}; its model so far is scored"]
     return ModelTarget(load_config(run.config_file, overrides), path, run, notes)
-
-
-def short(path: Path) -> str:
-    """A path relative to the current folder when it lies below it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

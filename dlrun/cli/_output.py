@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
+
+from dlrun.files import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value))
 
 
 def show(renderable: RenderableType) -> None:

@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from dlrun.cli._options import DEFAULT_OUTPUTS, short
+from dlrun.cli._options import DEFAULT_OUTPUTS
 from dlrun.cli._output import label_table, number, print_json, show
+from dlrun.files import short
 from dlrun.run_dir import RunDir
 
 
@@ -59,14 +60,14 @@ def _against(name: str, value: float, baselines: dict[str, float]) -> str:
 
 
 def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """Mean absolute error in the target's own units, when the target was scaled for training."""
-    scale = metrics.get("target_scale")
-    name = "val_mae" if metrics["validated"] else "mae"
-    if not scale or len(scale) != 1 or name not in metrics["best"]:
-        return []
-    level = metrics["baselines"].get(name)
-    beside = f"  baseline {number(level * scale[0])}" if level is not None else ""
-    return [(f"{name}, original units", f"[bold]{number(metrics['best'][name] * scale[0])}[/]{beside}")]
+    """Errors in the target's own units, when the target was scaled for training."""
+    rows = []
+    for name, value in metrics.get("best_original", {}).items():
+        if name.startswith("val_") == metrics["validated"]:
+            level = metrics["baselines_original"].get(name.removeprefix("val_"))
+            beside = f"  baseline {number(level)}" if level is not None else ""
+            rows.append((f"{name}, original units", f"[bold]{number(value)}[/]{beside}"))
+    return rows
 
 
 def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:

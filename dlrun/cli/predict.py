@@ -37,6 +37,7 @@ def predict(
     """Predict raw inputs with a run; the run knows how to prepare them."""
     from dlrun.cli._output import number, plain_table, print_json, show
     from dlrun.config.loading import load_config
+    from dlrun.files import short
     from dlrun.run_dir import find_run
 
     found = find_run(run, outputs)
@@ -55,4 +56,4 @@ def predict(
         show(table)
         if len(predictions.rows) > SHOWN:
             typer.echo(f"... {len(predictions.rows) - SHOWN:,} more")
-    typer.echo(f"{len(predictions.rows):,} predictions in {_options.short(predictions.file)}")
+    typer.echo(f"{len(predictions.rows):,} predictions in {short(predictions.file)}")

@@ -41,6 +41,6 @@ def retrain(
 
         for note in notes:
             on_event(Note(note))
-        child = train(config, outputs=outputs, on_event=on_event, command=["dlrun", *sys.argv[1:]])
-    child.update(parent=parent.id)
+        about = {"command": ["dlrun", *sys.argv[1:]], "parent": parent.id}
+        child = train(config, outputs=outputs, on_event=on_event, about=about)
     _run_summary.show_end(child, as_json=as_json)

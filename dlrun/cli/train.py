@@ -45,6 +45,8 @@ def train(
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
+    if resume is not None and run_dir is not None:
+        raise typer.BadParameter("a resumed run stays where it is", param_hint="--run-dir")
     options = [f"data.dir={data_dir}"] if data_dir else []
     options += ["data.sample=true"] if sample else []
     if resume is not None:
@@ -57,11 +59,9 @@ def train(
 
         _rehearsal_table.show(loaded, as_json=as_json)
         return
-    command = ["dlrun", *sys.argv[1:]]
+    about = {"command": ["dlrun", *sys.argv[1:]]}
     with listener(quiet=quiet, as_json=as_json) as on_event:
         from dlrun.train import train as run_train
 
-        run = run_train(
-            loaded, outputs=outputs, run_dir=run_dir, resume=interrupted, on_event=on_event, command=command
-        )
+        run = run_train(loaded, outputs=outputs, run_dir=run_dir, resume=interrupted, on_event=on_event, about=about)
     _run_summary.show_end(run, as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dlrun.engine.checkpointing import Checkpoint, Progress
 from dlrun.engine.saving import save_models
 from dlrun.errors import ConfigError, Interrupted, TrainingError
 from dlrun.events import EpochDone, OnEvent, StepDone
+from dlrun.files import first_line, short
 from dlrun.run_dir import RunDir
 
 REPORT_SECONDS = 0.1
@@ -46,14 +48,13 @@ def _make_callback(
         raise ConfigError(f"Keras has no callback {component.name}", key=(*key, "name"))
     accepted = signature(cls).parameters
     arguments = dict(component.parameters)
-    if "monitor" in accepted and "monitor" not in arguments and "mode" not in arguments:
-        arguments |= {name: value for name, value in monitored.items() if name in accepted}
+    if "monitor" in accepted and "monitor" not in arguments:
+        arguments = {name: value for name, value in monitored.items() if name in accepted} | arguments
     arguments = _paths_into(run.path, component.name, arguments)
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"Keras refuses the arguments of {component.name}: {first}", key=key) from error
+        raise ConfigError(f"Keras refuses the arguments of {component.name}: {first_line(error)}", key=key) from error
 
 
 def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +73,22 @@ def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str,
     return {**arguments, argument: str(path)}
 
 
+@dataclass(frozen=True)
+class RecordingPlan:
+    """What a recorder keeps, where, and how often.
+
+    `saved_models` are the models the run leaves behind by name. Without a validation part (`validated` false) the last
+    epoch counts as the best.
+    """
+
+    run: RunDir
+    monitor: str
+    mode: str
+    validated: bool
+    saved_models: dict[str, keras.Model]
+    every_seconds: float
+
+
 class RunRecorder(keras.callbacks.Callback):
     """Keeps what a run must not lose. It stands last, so that it sees what the other callbacks did.
 
@@ -81,23 +98,16 @@ class RunRecorder(keras.callbacks.Callback):
 
     def __init__(
         self,
-        run: RunDir,
+        plan: RecordingPlan,
         others: Sequence[keras.callbacks.Callback],
-        monitor: tuple[str, str],
-        saved_models: dict[str, keras.Model],
         emit: OnEvent,
         *,
-        every_seconds: float,
         stop_asked: Callable[[], bool],
         checkpoint: Checkpoint | None,
-        validated: bool,
     ) -> None:
         super().__init__()
-        self.run, self.others, self.emit = run, list(others), emit
-        self.monitor, self.mode = monitor
-        self.saved_models = saved_models
-        self.every_seconds, self.stop_asked = every_seconds, stop_asked
-        self.checkpoint, self.validated = checkpoint, validated
+        self.plan, self.run = plan, plan.run
+        self.others, self.emit, self.stop_asked, self.checkpoint = list(others), emit, stop_asked, checkpoint
         self.progress = Progress()
         self._written = self._reported = -math.inf
         self._best_on_disk: int | None = None
@@ -129,11 +139,13 @@ class RunRecorder(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._began
         self.progress.history.append(row)
         self.progress.seconds.append(seconds)
+        self.progress.stopped = bool(self.model.stop_training)
         improved = self._keep_if_best(row)
         self.emit(EpochDone(epoch + 1, row, seconds, improved))
-        if time.perf_counter() - self._written >= self.every_seconds:
+        stop = self.stop_asked()
+        if stop or time.perf_counter() - self._written >= self.plan.every_seconds:
             self.write()
-        if self.stop_asked():
+        if stop:
             raise self._interruption()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -143,11 +155,10 @@ class RunRecorder(keras.callbacks.Callback):
         done = self.progress.epochs
         if not done:
             return Interrupted("stopped in the first epoch: nothing to go on from", resumable=False)
-        path = self.run.path.relative_to(Path.cwd()) if self.run.path.is_relative_to(Path.cwd()) else self.run.path
         return Interrupted(
             f"stopped after {done} epoch{'s' if done > 1 else ''}",
             resumable=True,
-            hint=f"go on with: dlrun train --resume {path}",
+            hint=f"go on with: dlrun train --resume {short(self.run.path)}",
         )
 
     def _check_finite(self, values: dict[str, float], when: str) -> None:
@@ -161,21 +172,19 @@ class RunRecorder(keras.callbacks.Callback):
 
     def _keep_if_best(self, row: dict[str, float]) -> bool:
         """Keep the weights of the best epoch; without a validation part the last one counts as the best."""
-        value = row.get(self.monitor)
+        value = row.get(self.plan.monitor)
         if value is None:
             known = ", ".join(row)
-            raise ConfigError(f"{self.monitor} was not logged", key=("monitor", "metric"), expected=known)
-        best = self.best_value() if self.validated else None
-        if best is not None and not (value < best if self.mode == "min" else value > best):
-            return False
+            raise ConfigError(f"{self.plan.monitor} was not logged", key=("monitor", "metric"), expected=known)
+        before = self.progress.best_epoch
+        if self.plan.validated and before is not None:
+            best = self.progress.history[before - 1][self.plan.monitor]
+            if not (value < best if self.plan.mode == "min" else value > best):
+                return False
         self.progress.best_epoch = self.progress.epochs
-        self.progress.best_weights = self.model.get_weights()
-        return self.validated
-
-    def best_value(self) -> float | None:
-        """The monitored value of the best epoch so far."""
-        epoch = self.progress.best_epoch
-        return None if epoch is None else self.progress.history[epoch - 1][self.monitor]
+        if self.plan.validated:
+            self.progress.best_weights = self.model.get_weights()
+        return self.plan.validated
 
     def write(self) -> None:
         """Bring everything kept in memory to disk."""
@@ -188,8 +197,11 @@ class RunRecorder(keras.callbacks.Callback):
         self._written = time.perf_counter()
 
     def _save_best(self) -> None:
-        current = self.model.get_weights()
-        self.model.set_weights(self.progress.best_weights)
-        save_models(self.run, "best", self.saved_models)
-        self.model.set_weights(current)
+        if self.progress.best_weights is None:
+            save_models(self.run, "best", self.plan.saved_models)
+        else:
+            current = self.model.get_weights()
+            self.model.set_weights(self.progress.best_weights)
+            save_models(self.run, "best", self.plan.saved_models)
+            self.model.set_weights(current)
         self._best_on_disk = self.progress.best_epoch

@@ -34,6 +34,7 @@ class Progress:
     seconds: list[float] = field(default_factory=list)
     best_epoch: int | None = None  # counted from 1
     best_weights: list[np.ndarray] | None = None
+    stopped: bool = False  # a callback ended training
 
     @property
     def epochs(self) -> int:
@@ -75,6 +76,7 @@ def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.C
         "history": progress.history,
         "seconds": progress.seconds,
         "best_epoch": progress.best_epoch,
+        "stopped": progress.stopped,
         "callbacks": states,
     }
     _write_generation(folder, progress.epochs, state, arrays)
@@ -82,8 +84,9 @@ def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.C
 
 def _write_generation(folder: Path, epoch: int, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     folder.mkdir(exist_ok=True)
-    temporary = folder / f".{epoch}.{os.getpid()}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left_behind in folder.glob(".*.tmp"):  # by a process that died while writing; the run's lock keeps others out
+        shutil.rmtree(left_behind, ignore_errors=True)
+    temporary = folder / f".{epoch}.tmp"
     temporary.mkdir()
     with (temporary / "arrays.npz").open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
@@ -116,6 +119,11 @@ class Checkpoint:
     def epoch(self) -> int:
         """Epochs done."""
         return int(self.state["epoch"])
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback had ended training."""
+        return bool(self.state["stopped"])
 
     def group(self, name: str) -> list[np.ndarray]:
         """The arrays `name/0`, `name/1`, ... in order."""
@@ -161,7 +169,9 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[kera
         lists = {name: checkpoint.group(f"callback{position}/{name}") for name in entry["arrays"]}
         set_callback_state(callback, entry["state"], lists)
     best = checkpoint.group("best")
-    return Progress(list(state["history"]), list(state["seconds"]), state["best_epoch"], best or None)
+    return Progress(
+        list(state["history"]), list(state["seconds"]), state["best_epoch"], best or None, bool(state["stopped"])
+    )
 
 
 def callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import isclass
@@ -10,12 +9,19 @@ from typing import Any, Literal
 
 import keras
 
+from dlrun.config.metric_names import metric_name, metric_names
 from dlrun.config.schema import Component, Config, Monitor
 from dlrun.data._dataset import Prepared
+from dlrun.engine.scoring import gives_logits
 from dlrun.errors import ConfigError, Key, did_you_mean, listing
+from dlrun.files import first_line
+from dlrun.keras_names import to_snake_case
 from dlrun.spec import TABLE_4_1, DataSpec, Task
 
-_MAXIMISED = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k")
+_MAXIMISED = (
+    *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k"),
+    *("similarity", "correlation", "concordance"),
+)
 _CLASSIFICATION_LOSSES = ("crossentropy", "hinge", "bce", "kl_divergence", "kld", "dice", "tversky")
 
 
@@ -29,21 +35,7 @@ class Compilation:
     @property
     def metric_names(self) -> list[str]:
         """The names under which Keras logs the metrics."""
-        return [metric_name(entry) for entry in self.metrics]
-
-
-def metric_name(entry: str | dict[str, Any]) -> str:
-    """The name under which Keras 3 logs a metric: a string as it stands, a class in snake_case unless it is named."""
-    if isinstance(entry, str):
-        return entry
-    ((name, arguments),) = entry.items()
-    return str((arguments or {}).get("name") or snake_case(name))
-
-
-def snake_case(name: str) -> str:
-    """`MeanSquaredError` -> `mean_squared_error`, as Keras names its objects."""
-    intermediate = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub("([a-z])([A-Z])", r"\1_\2", intermediate).lower()
+        return metric_names(self.metrics)
 
 
 def choose_compilation(config: Config, task: Task) -> Compilation:
@@ -60,13 +52,13 @@ def choose_compilation(config: Config, task: Task) -> Compilation:
 
 def check_loss(loss: str | dict[str, Any], task: Task) -> None:
     """Refuse a loss that cannot learn the task. Raises ConfigError with the table."""
-    name = snake_case(loss if isinstance(loss, str) else next(iter(loss)))
+    name = to_snake_case(loss if isinstance(loss, str) else next(iter(loss)))
     wrong = None
     if task.kind == "regression" and any(part in name for part in _CLASSIFICATION_LOSSES):
         wrong = "the target is a number"
     elif task.kind == "multiclass" and (name.startswith("binary") or name == "bce"):
         wrong = f"there are {len(task.labels)} classes, one per sample"
-    elif task.kind == "multiclass" and name == "categorical_crossentropy" and not task.one_hot:
+    elif task.kind == "multiclass" and name.startswith("categorical_") and not task.one_hot:
         wrong = "the labels are integers"
     elif task.kind == "multiclass" and name == "sparse_categorical_crossentropy" and task.one_hot:
         wrong = "the labels are one-hot rows"
@@ -85,7 +77,7 @@ def check_loss(loss: str | dict[str, Any], task: Task) -> None:
 
 def loss_fits_loosely(loss: str | dict[str, Any], task: Task) -> str | None:
     """A warning for a loss that works but is not the usual one for the task, or None."""
-    name = snake_case(loss if isinstance(loss, str) else next(iter(loss)))
+    name = to_snake_case(loss if isinstance(loss, str) else next(iter(loss)))
     if task.classifies and ("squared_error" in name or name in ("mse", "mae") or "absolute_error" in name):
         return f"loss {name} on a {task.kind} task; table 4-1 of the book has {task.head.loss}"
     return None
@@ -131,7 +123,7 @@ def settled_sections(config: Config, data: Prepared) -> dict[str, Any]:
     """
     compilation = choose_compilation(config, data.spec.task)
     validated = "validation" in data.splits
-    metric, mode = resolve_monitor(config, compilation.metric_names, validated=validated)
+    metric, mode = resolve_monitor(config, compilation, validated=validated)
     return {"loss": compilation.loss, "metrics": compilation.metrics, "monitor": Monitor(metric=metric, mode=mode)}
 
 
@@ -151,18 +143,21 @@ def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
 
 def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) -> None:
     """The last layer's units and activation against the task. Raises ConfigError with the table."""
-    units, head = model.outputs[0].shape[-1], task.head
-    activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
+    if not getattr(model, "outputs", None):  # a subclassed model tells its output only when it is called
+        return
+    shape, units = tuple(model.outputs[0].shape), model.outputs[0].shape[-1]
+    head, activation, logits = task.head, output_activation(model), gives_logits(loss)
     wrong = None
-    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.outputs)
-        wrong = f"the model's output is {shapes}"
+    if len(model.outputs) != 1 or len(shape) != 2:
+        wrong = f"the model's output is {', '.join(str(tuple(tensor.shape)) for tensor in model.outputs)}"
     elif units != head.units:
         wrong = f"the last layer has {units} unit{'s' if units != 1 else ''}"
-    elif task.kind in ("multiclass", "binary") and activation == "relu":
+    elif task.classifies and activation == "relu":
         wrong = "the last layer's activation is relu"
-    elif task.classifies and activation == "linear" and not (isinstance(loss, dict) and "from_logits" in str(loss)):
+    elif task.classifies and activation == "linear" and not logits:
         wrong = "the last layer has no activation, and the loss expects probabilities"
+    elif task.classifies and activation in ("softmax", "sigmoid") and logits:
+        wrong = f"the last layer's activation is {activation}, and the loss says from_logits"
     elif task.kind == "regression" and activation in ("softmax", "relu"):
         wrong = f"the last layer's activation is {activation}, which cannot give every number"
     if wrong:
@@ -174,18 +169,42 @@ def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) ->
         )
 
 
-def resolve_monitor(
-    config: Config, metric_names: Sequence[str], *, validated: bool
-) -> tuple[str, Literal["min", "max"]]:
+def output_activation(model: keras.Model) -> str | None:
+    """The activation of the operation that makes the output; None when it has none to tell (`Softmax`, `keras.ops`)."""
+    history = getattr(model.outputs[0], "_keras_history", None)
+    activation = getattr(history.operation, "activation", None) if history else None
+    return getattr(activation, "__name__", None)
+
+
+def resolve_monitor(config: Config, compilation: Compilation, *, validated: bool) -> tuple[str, Literal["min", "max"]]:
     """The monitored metric and its mode ("min" or "max"). Raises ConfigError when no such metric is logged."""
-    known = ["loss", *metric_names]
+    known = ["loss", *compilation.metric_names]
     known = [f"val_{name}" for name in known] + known if validated else known
     metric = config.monitor.metric or ("val_loss" if validated else "loss")
     check_metric(metric, known, ("monitor", "metric"), validated=validated)
     mode = config.monitor.mode
     if mode == "auto":
-        mode = "max" if any(part in metric for part in _MAXIMISED) else "min"
+        mode = _mode_of(metric.removeprefix("val_"), compilation.metrics)
     return metric, mode
+
+
+def _mode_of(name: str, metrics: Sequence[str | dict[str, Any]]) -> Literal["min", "max"]:
+    """Whether more is better: what the Keras metric says of itself, else by its name."""
+    for entry, logged in zip(metrics, metric_names(metrics), strict=True):
+        if logged == name:
+            direction = getattr(_metric_object(entry), "_direction", None)
+            if direction:
+                return "max" if direction == "up" else "min"
+    return "max" if any(part in name.lower() for part in _MAXIMISED) else "min"
+
+
+def _metric_object(entry: str | dict[str, Any]) -> Any:
+    if not isinstance(entry, str):
+        return make_metrics([entry])[0]
+    try:
+        return keras.metrics.get(entry)
+    except ValueError:  # "accuracy" and "crossentropy" exist only inside `compile`
+        return None
 
 
 def check_metric(metric: str, known: Sequence[str], key: Key, *, validated: bool) -> None:
@@ -210,5 +229,4 @@ def _construct(cls: Any, arguments: dict[str, Any], key: Key) -> Any:
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"Keras refuses the arguments of {cls.__name__}: {first}", key=key) from error
+        raise ConfigError(f"Keras refuses the arguments of {cls.__name__}: {first_line(error)}", key=key) from error

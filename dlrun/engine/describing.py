@@ -36,6 +36,15 @@ def describe_model(model: keras.Model) -> ModelTable:
     return ModelTable(rows, model.count_params(), sum(math.prod(v.shape) for v in model.trainable_variables))
 
 
+def join_tables(tables: list[ModelTable]) -> ModelTable:
+    """One table for several sub-models."""
+    return ModelTable(
+        [row for table in tables for row in table.layers],
+        sum(table.parameters for table in tables),
+        sum(table.trainable_parameters for table in tables),
+    )
+
+
 def _output_shape(layer: keras.Layer) -> tuple[Any, ...]:
     output: Any = getattr(layer, "output", None)
     return tuple(output.shape[1:]) if hasattr(output, "shape") else ()

@@ -14,13 +14,13 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.callbacks import RunRecorder, make_callbacks
+from dlrun.engine.callbacks import RecordingPlan, RunRecorder, make_callbacks
 from dlrun.engine.checkpointing import Progress
 from dlrun.engine.feeding import Feeder, sample_order
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
 from dlrun.engine.scoring import true_labels
-from dlrun.errors import ConfigError, Interrupted, TrainingError, listing
+from dlrun.errors import ConfigError, listing
 from dlrun.events import ModelReady
 
 
@@ -62,31 +62,24 @@ def train_model(
     clock, feeder = _EpochClock(), Feeder.of(experiment.data)
     train, validation = _pipelines(experiment, feeder, clock)
     checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
+    done = checkpoint.epoch if checkpoint else 0
+    plan = RecordingPlan(run, *monitor, validation is not None, saved, config.training.checkpoint_every_seconds)
     _announce(model, experiment, monitor)
     with stop_on_signals() as stop_asked:
-        recorder = RunRecorder(
-            run,
-            callbacks,
-            monitor,
-            saved,
-            experiment.emit,
-            every_seconds=config.training.checkpoint_every_seconds,
-            stop_asked=stop_asked.is_set,
-            checkpoint=checkpoint,
-            validated=validation is not None,
-        )
+        recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)
         try:
             model.fit(
                 train,
                 validation_data=validation,
-                epochs=config.training.epochs,
-                initial_epoch=checkpoint.epoch if checkpoint else 0,
+                epochs=done if checkpoint and checkpoint.stopped else config.training.epochs,
+                initial_epoch=done,
                 class_weight=class_weights(experiment),
                 callbacks=[clock, *callbacks, recorder],
                 verbose=0,
             )
-        except (Interrupted, TrainingError):
-            run.write_history(recorder.progress.history, recorder.progress.seconds)
+        except BaseException:
+            if recorder.progress.epochs:
+                run.write_history(recorder.progress.history, recorder.progress.seconds)
             raise
     save_models(run, "last", saved)
     return Outcome(recorder.progress, *monitor, model.count_params())

@@ -37,32 +37,41 @@ def targets_for_model(targets: np.ndarray, task: Task) -> np.ndarray:
 class Feeder:
     """Arrays as tensors, held once, and pipelines over them."""
 
-    def __init__(self, encoder: Encoder, arrays: Arrays, targets: np.ndarray | None = None) -> None:
+    def __init__(self, encoder: Encoder, arrays: Arrays, targets: Arrays | None = None) -> None:
+        """`targets` by task name, already in the shapes of `targets_for_model`."""
         self._encoder = encoder
         with tf.device("/CPU:0"):
             self._arrays = {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
-            self._targets = None if targets is None else keras.ops.convert_to_tensor(targets)
+            self._targets = {name: keras.ops.convert_to_tensor(array) for name, array in (targets or {}).items()}
 
     @classmethod
     def of(cls, data: Prepared) -> Feeder:
-        """A feeder for data with one task, in the model's units."""
-        (name,) = data.targets
-        return cls(data.encoder, data.arrays, targets_for_model(data.targets[name], data.spec.tasks[name]))
+        """A feeder for prepared data, with targets in the model's units."""
+        targets = {name: targets_for_model(array, data.spec.tasks[name]) for name, array in data.targets.items()}
+        return cls(data.encoder, {**data.arrays, **data.shared}, targets)
 
-    def _batch(self, indices: Any) -> Any:
-        inputs = self._encoder.batch(self._arrays, indices)
-        if self._targets is None:
-            return inputs
-        return inputs, keras.ops.take(self._targets, indices, axis=0)
+    def inputs(self, indices: Any) -> Any:
+        """What the model gets for the rows `indices` `(batch,)`."""
+        return self._encoder.batch(self._arrays, indices)
 
-    def batches(self, order: Callable[[], np.ndarray], rows: int, batch_size: int) -> tf.data.Dataset:
+    def batch(self, indices: Any) -> Any:
+        """Inputs and targets for the rows `indices`: one tensor, or a dict by task name when there are several."""
+        targets = {name: keras.ops.take(array, indices, axis=0) for name, array in self._targets.items()}
+        if len(targets) == 1:
+            return self.inputs(indices), next(iter(targets.values()))
+        return (self.inputs(indices), targets) if targets else (self.inputs(indices),)
+
+    def batches(
+        self, order: Callable[[], np.ndarray], rows: int, batch_size: int, *, targets: bool = True
+    ) -> tf.data.Dataset:
         """A pipeline that asks `order` for row indices `(rows,)` each time it is iterated, i.e. once an epoch."""
         signature = tf.TensorSpec((None,), tf.int32)
         orders = tf.data.Dataset.from_generator(lambda: iter([order().astype("int32")]), output_signature=signature)
         indices = orders.flat_map(lambda all_rows: tf.data.Dataset.from_tensor_slices(all_rows).batch(batch_size))
-        batches = indices.map(self._batch, num_parallel_calls=2, deterministic=True)
+        make = self.batch if targets else self.inputs
+        batches = indices.map(make, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(rows / batch_size))).prefetch(2)
 
-    def in_order(self, rows: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    def in_order(self, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> tf.data.Dataset:
         """A pipeline over fixed rows, for validation, evaluation and prediction."""
-        return self.batches(lambda: rows, len(rows), batch_size)
+        return self.batches(lambda: rows, len(rows), batch_size, targets=targets)

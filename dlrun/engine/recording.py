@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +11,14 @@ from typing import Any, TextIO
 
 from dlrun import environment
 from dlrun.config.schema import Config
+from dlrun.data._dataset import Prepared
 from dlrun.drawing import draw_curves
 from dlrun.engine.execution import Outcome
-from dlrun.engine.resolve import Experiment, builders
+from dlrun.engine.resolve import Experiment, builders, source_file
 from dlrun.engine.scoring import baseline_for, baselines
 from dlrun.engine.session import Session
 from dlrun.events import Event, OnEvent, as_line
+from dlrun.files import first_line
 from dlrun.run_dir import FORMAT, RunDir
 
 
@@ -44,12 +46,12 @@ class RunLog:
         self._on_event(event)
 
 
-def provenance(config: Config, session: Session, command: Sequence[str]) -> dict[str, Any]:
+def provenance(config: Config, session: Session, about: Mapping[str, object]) -> dict[str, Any]:
     """The first content of `run.json`: what was asked, by whom it is done, where and with which versions."""
     return {
         "name": config.name,
         "description": config.description,
-        "command": list(command),
+        **about,
         "folder": str(Path.cwd()),
         "seed": config.seed,
         "sample_data": config.data.sample,
@@ -57,23 +59,19 @@ def provenance(config: Config, session: Session, command: Sequence[str]) -> dict
         "threads": session.threads,
         "versions": environment.installed_versions(),
         "git": environment.git_state(Path.cwd()),
-        "builders": {key: builder.__code__.co_filename for key, builder in builders(config).items()},
+        "builders": {key: str(source_file(builder)) for key, builder in builders(config).items()},
         "test_readings": [],
         "notes": [],
     }
 
 
 def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """The content of `metrics.json`: best and last epoch, baselines, time, memory. Draws the curves on the way."""
+    """The content of `metrics.json`: best and last epoch, baselines, time, memory."""
     progress, config = outcome.progress, experiment.config
     validated = "validation" in experiment.data.splits
     table = baselines(experiment.data, "validation" if validated else "training")
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
     levels = {name: level for name in best if (level := baseline_for(name, config.loss, table)) is not None}
-    bare = {name.removeprefix("val_"): level for name, level in levels.items()}
-    draw_curves(
-        progress.history, experiment.run.plots, best_epoch=progress.best_epoch if validated else None, baselines=bare
-    )
     return {
         "format": FORMAT,
         "monitor": outcome.monitor,
@@ -84,13 +82,43 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "best": best,
         "last": progress.history[-1] if progress.history else {},
         "baselines": {name: level for name, level in levels.items() if name.startswith("val_") == validated},
-        "target_scale": list(experiment.data.target_scale.std) if experiment.data.target_scale else None,
+        "best_original": in_original_units(best, experiment.data),
+        "baselines_original": _original_baselines(experiment.data, "validation" if validated else "training"),
         "parameters": outcome.parameters,
         "seconds": round(seconds, 3),
         "seconds_per_epoch": round(statistics.median(progress.seconds), 5) if progress.seconds else None,
         "peak_memory_bytes": environment.peak_memory_bytes(),
-        "expect": _expectation(config.expect, best),
+        "expect": _expectation(config.expect, best | in_original_units(best, experiment.data)),
     }
+
+
+def in_original_units(row: dict[str, float], data: Prepared) -> dict[str, float]:
+    """Those metrics of a logged row that scale with the target, in its original units; empty when it was not scaled.
+
+    Linear for mae and rmse, quadratic for mse. Only for data with one numeric target.
+    """
+    scales = list(data.target_scales.values())
+    if len(data.targets) != 1 or len(scales) != 1 or len(scales[0].std) != 1:
+        return {}
+    std = scales[0].std[0]
+    powers = {"mae": 1, "mean_absolute_error": 1, "rmse": 1, "root_mean_squared_error": 1}
+    powers |= {"mse": 2, "mean_squared_error": 2}
+    return {name: row[name] * std ** powers[bare] for name in row if (bare := name.removeprefix("val_")) in powers}
+
+
+def _original_baselines(data: Prepared, split: str) -> dict[str, float]:
+    return baselines(data, split, original_units=True) if data.target_scales else {}
+
+
+def draw_plots(experiment: Experiment, outcome: Outcome, metrics: dict[str, Any]) -> str | None:
+    """Draw the curves; the reason when that failed, for a finished run does not fail for want of a picture."""
+    levels = {name.removeprefix("val_"): level for name, level in metrics["baselines"].items()}
+    best_epoch = metrics["best_epoch"] if metrics["validated"] else None
+    try:
+        draw_curves(outcome.progress.history, experiment.run.plots, best_epoch=best_epoch, baselines=levels)
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"the plots could not be drawn: {first_line(error)}"
+    return None
 
 
 def _expectation(expect: Any, best: dict[str, float]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,12 +18,14 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.schema import Component, Config
 from dlrun.data._dataset import Prepared
 from dlrun.data._prepare import prepare_data
+from dlrun.data._saved import Saved
 from dlrun.data._sources import DataContext
 from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.events import OnEvent
+from dlrun.files import first_line, write_text
 from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
-from dlrun.run_dir import RunDir, write_text
+from dlrun.run_dir import RunDir
 from dlrun.spec import DataSpec
 
 
@@ -77,12 +80,24 @@ def builders(config: Config) -> dict[str, Callable[..., Any]]:
     return found
 
 
-def load_data(config: Config) -> Prepared:
-    """Step 6 of a run: locate, load, split, fit the encoder on the training part. Raises DataError."""
-    split = config.split.model_dump()
-    return prepare_data(
-        config.data.name, config.data.parameters, context=_data_context(config), split=split, seed=config.seed
-    )
+def load_data(config: Config, fitted: Saved | None = None) -> Prepared:
+    """Step 6 of a run: locate, load, split, fit the encoder on the training part, or use what a run has `fitted`.
+
+    Raises DataError, and ConfigError when a plugin's dataset fails.
+    """
+    try:
+        return prepare_data(
+            config.data.name,
+            config.data.parameters,
+            context=_data_context(config),
+            split=config.split.model_dump(),
+            seed=config.seed,
+            fitted=fitted,
+        )
+    except DlrunError:
+        raise
+    except Exception as error:  # boundary: a dataset's code
+        raise _builder_error("data", config.data.name, DATASETS.get(config.data.name), error) from error
 
 
 def _data_context(config: Config) -> DataContext:
@@ -115,19 +130,45 @@ def build_model(component: Component, spec: DataSpec) -> keras.Model:
     except DlrunError:
         raise
     except Exception as error:  # boundary: a builder's code
-        where = _raised_in(error, Path(builder.__code__.co_filename))
-        raise ConfigError(
-            f"the model {component.name!r} could not be built: {type(error).__name__}: {_first_line(error)}",
-            key=("model",),
-            hint=f"raised at {where}",
-        ) from error
+        raise _builder_error("model", component.name, builder, error) from error
     if not isinstance(model, keras.Model):
         raise ConfigError(
             f"the builder {component.name!r} returned {type(model).__name__}",
             key=("model", "name"),
             expected="a keras.Model",
         )
+    if not model.built:
+        _call_once(model, spec)
     return model
+
+
+def _call_once(model: keras.Model, spec: DataSpec) -> None:
+    """Build a model that does not know its inputs yet (a Sequential without Input) on a batch of one zero."""
+    zeros = {
+        name: keras.ops.zeros((1, *(n or 1 for n in one.shape)), dtype=one.dtype) for name, one in spec.inputs.items()
+    }
+    try:
+        model(zeros if len(zeros) > 1 else next(iter(zeros.values())))
+    except Exception as error:  # boundary: the user's model
+        raise ConfigError(
+            f"the model could not be called on one row of the data: {first_line(error)}",
+            key=("model",),
+        ) from error
+
+
+def _builder_error(section: str, name: str, builder: Callable[..., Any], error: Exception) -> ConfigError:
+    file = source_file(builder)
+    kind = "dataset" if section == "data" else section
+    return ConfigError(
+        f"the {kind} {name!r} failed: {type(error).__name__}: {first_line(error)}",
+        key=(section,),
+        hint=f"raised at {_raised_in(error, file)}",
+    )
+
+
+def source_file(builder: Callable[..., Any]) -> Path:
+    """The file a builder, function or class, was written in."""
+    return Path(inspect.getsourcefile(inspect.unwrap(builder)) or "")
 
 
 def _raised_in(error: Exception, file: Path) -> str:
@@ -136,14 +177,11 @@ def _raised_in(error: Exception, file: Path) -> str:
     return f"{file}:{frames[-1].lineno}" if frames else str(file)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-
-
 def keep_plugins(config: Config, run: RunDir) -> Config:
-    """Copy the plugins into the run; the returned config names the copies."""
+    """Copy the plugins into the run, each in a folder of its own; the returned config names the copies."""
     copies = []
-    for plugin in config.plugins:
-        run.plugins.mkdir(exist_ok=True)
-        copies.append(Path(shutil.copy2(plugin, run.plugins / plugin.name)))
+    for number, plugin in enumerate(config.plugins):
+        folder = run.plugins / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        copies.append(Path(shutil.copy2(plugin, folder / plugin.name)))
     return config.model_copy(update={"plugins": copies}) if copies else config

@@ -35,12 +35,20 @@ class Score:
 
 def predict_rows(model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int) -> np.ndarray:
     """The model's outputs `(rows, units)` for these rows."""
-    outputs = model.predict(feeder.in_order(rows, batch_size).map(_inputs_only), verbose=0)
-    return np.asarray(outputs)
+    return np.asarray(model.predict(feeder.in_order(rows, batch_size, targets=False), verbose=0))
 
 
-def _inputs_only(*batch: Any) -> Any:
-    return batch[0]
+def gives_logits(loss: object) -> bool:
+    """Whether the loss of a config says `from_logits`, i.e. the model's outputs are not yet probabilities."""
+    return isinstance(loss, dict) and any((arguments or {}).get("from_logits") is True for arguments in loss.values())
+
+
+def outputs_as_predictions(outputs: np.ndarray, task: Task, loss: object) -> np.ndarray:
+    """Outputs `(rows, units)` as probabilities where the model gives logits; else as they are."""
+    if not task.classifies or not gives_logits(loss):
+        return outputs
+    activation = keras.ops.softmax if task.kind == "multiclass" else keras.ops.sigmoid
+    return keras.ops.convert_to_numpy(activation(outputs))
 
 
 def predicted_labels(outputs: np.ndarray, task: Task) -> np.ndarray:
@@ -117,19 +125,23 @@ def bootstrap_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def baselines(data: Prepared, split: str) -> dict[str, float]:
+def baselines(data: Prepared, split: str, *, original_units: bool = False) -> dict[str, float]:
     """What knowing nothing of the inputs scores on a split: the most frequent training class, or its mean and median.
 
-    Keys are metric names; values are in the model's units, to stand beside what Keras logs.
+    Keys are metric names. Values are in the model's units, to stand beside what Keras logs, or in the original ones.
+    Empty unless the data has exactly one task.
     """
-    ((name, targets),) = data.targets.items()
+    if len(data.targets) != 1:
+        return {}
+    ((name, targets),) = (data.original_targets if original_units else data.targets).items()
     task = data.spec.tasks[name]
     training, other = targets[data.splits["training"]], targets[data.splits[split]]
     if task.kind == "regression":
         mean, median = training.mean(axis=0), np.median(training, axis=0)
-        return {"mse": float(((other - mean) ** 2).mean()), "mae": float(np.abs(other - median).mean())}
+        mse = float(((other - mean) ** 2).mean())
+        return {"mae": float(np.abs(other - median).mean()), "mse": mse, "rmse": float(np.sqrt(mse))}
     if task.kind == "multilabel":
-        return {"binary_accuracy": float((other == (training.mean(axis=0) > 0.5)).mean())}
+        return {"accuracy": float((other == (training.mean(axis=0) > 0.5)).mean())}
     truth, guesses = true_labels(other, task), true_labels(training, task)
     shares = np.bincount(guesses, minlength=len(task.labels)) / len(guesses)
     known = np.clip(shares[truth], 1e-7, 1)
@@ -141,6 +153,7 @@ def baseline_for(metric: str, loss: object, table: dict[str, float]) -> float | 
     name = metric.removeprefix("val_")
     aliases = {"acc": "accuracy", "binary_accuracy": "accuracy", "sparse_categorical_accuracy": "accuracy"}
     aliases |= {"categorical_accuracy": "accuracy", "mean_absolute_error": "mae", "mean_squared_error": "mse"}
+    aliases |= {"root_mean_squared_error": "rmse"}
     if name == "loss" and isinstance(loss, str):
         name = "crossentropy" if loss.endswith("crossentropy") else loss
     return table.get(name, table.get(aliases.get(name, "")))

@@ -62,6 +62,7 @@ def _choose_device(device: str) -> str:
             key=("runtime", "device"),
             hint="use auto or cpu; for NVIDIA GPUs install the extra: pip install 'dlrun[gpu]'",
         )
+    tf.config.set_visible_devices(gpus[number], "GPU")
     return f"/GPU:{number}"
 
 

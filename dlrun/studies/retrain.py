@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dlrun.config.schema import Config, Monitor
+from dlrun.config.schema import Component, Config, Monitor
 from dlrun.errors import RunDirError
 from dlrun.run_dir import RunDir
 
-_NEEDS_VALIDATION = ("EarlyStopping", "ReduceLROnPlateau")
+_MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
 
 
 def plan(
@@ -14,15 +14,15 @@ def plan(
 ) -> tuple[Config, list[str]]:
     """The config of the final run, and notes on what was changed.
 
-    Validation rows join the training part; callbacks that need a validation score go; the test part stays the same.
+    Validation rows join the training part; callbacks that watch a validation metric go; the test part stays the same.
     Raises RunDirError when the run has no best epoch.
     """
     best = epochs or run.metrics().get("best_epoch")
     if not best:
         raise RunDirError(f"the run {run.id} has no best epoch", hint="say how long: dlrun retrain RUN --epochs 10")
     notes = [f"{best} epochs on training + validation" + ("" if epochs else ", the best number of the parent run")]
-    kept = [c for c in config.callbacks if c.name not in _NEEDS_VALIDATION]
-    dropped = [c.name for c in config.callbacks if c.name in _NEEDS_VALIDATION]
+    kept = [c for c in config.callbacks if not _watches_validation(c, config)]
+    dropped = [c.name for c in config.callbacks if _watches_validation(c, config)]
     if dropped:
         notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
     training = {"epochs": best, "batch_size": batch_size or config.training.batch_size}
@@ -36,3 +36,9 @@ def plan(
             "expect": None,
         }
     ), notes
+
+
+def _watches_validation(callback: Component, config: Config) -> bool:
+    """Whether a callback monitors a `val_` metric: its own, or that of the section `monitor`."""
+    monitored = callback.parameters.get("monitor") or (config.monitor.metric if callback.name in _MONITORING else None)
+    return callback.name in _MONITORING and str(monitored or "val_loss").startswith("val_")
