@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import keras
 
-from dlrun.config.metric_names import metric_name, metric_names
+from dlrun.config.metric_names import metric_names
 from dlrun.config.schema import Component, Config, Monitor
 from dlrun.data._dataset import Prepared
 from dlrun.engine.scoring import gives_logits
