@@ -69,9 +69,7 @@ def test_labels_keep_their_codes(tmp_path, trained):
 def test_a_new_label_is_named(tmp_path, trained):
     _, saved = trained(lambda k: "xy"[k % 2])
     table(tmp_path / "b.csv", lambda k: "xw"[k % 2])
-    with pytest.raises(
-        DataError, match=r"holds a label that the run does not know: 'w' in row 2\n.*\n  expected  x, y"
-    ):
+    with pytest.raises(DataError, match=r"a label that the run does not know: 'w' in row 2\n.*\n  expected  x, y"):
         prepare(tmp_path / "b.csv", saved)
 
 

@@ -85,10 +85,8 @@ def test_a_broken_word_index_is_named(places):
         imdb(write(places))
 
 
-@pytest.mark.parametrize(
-    ("options", "key", "least"), [({"num_words": 3}, "num_words", 4), ({"maxlen": 0}, "maxlen", 1)]
-)
-def test_options_that_leave_nothing_are_refused(options, key, least):
+@pytest.mark.parametrize(("key", "value", "least"), [("num_words", 3, 4), ("maxlen", 0, 1)])
+def test_options_that_leave_nothing_are_refused(key, value, least):
     with pytest.raises(DataError, match=rf"{key} is too small\n.*\n  expected  at least {least}$") as caught:
         imdb(DataContext(sample=True), **{key: value})
     assert caught.value.problems[0].key == ("data", key)
