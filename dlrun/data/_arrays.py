@@ -63,7 +63,8 @@ class ArrayEncoder(Encoder):
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
         """`(batch, *shape)`, float32."""
         values = ops.cast(ops.take(arrays[self.name], indices, axis=0), "float32")
-        return values / self.divide_by if self.divide_by != 1 else values
+        # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
+        return values * np.float32(1 / self.divide_by) if self.divide_by != 1 else values
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """Rows of numbers from .csv or .tsv files without header, .npy or .npz files."""

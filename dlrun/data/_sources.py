@@ -21,10 +21,13 @@ READ_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Download:
-    """A published file: its address, and the hash (SHA-256 or MD5, by length) that a download must have."""
+    """A published file: its address, the hash (SHA-256 or MD5, by length) that a download must have, and the folder of
+    Keras' cache that Keras keeps it in, if it has one.
+    """
 
     url: str
     file_hash: str
+    cache_folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,16 @@ class DataContext:
 
         Raises DataError naming every place when it cannot be had.
         """
-        places = self._places(file_name, dataset)
+        places = self._places(file_name, dataset, download.cache_folder if download else "")
         found = _first(places)
         if not found and download:
             found, reason = _fetch(file_name, download)
             places.append(Path(f"{download.url} ({reason})"))
         return found or _missing(file_name, places, dataset=dataset)
 
-    def find_file(self, file_name: str, dataset: str) -> Path | None:
+    def find_file(self, file_name: str, dataset: str, cache_folder: str = "") -> Path | None:
         """As `locate_file`, without download and without an error."""
-        return _first(self._places(file_name, dataset))
+        return _first(self._places(file_name, dataset, cache_folder))
 
     def folder_of(self, files: Sequence[Path]) -> Path | None:
         """The first data folder that holds all these files, or None."""
@@ -78,9 +81,9 @@ class DataContext:
         named = [Path(folder) for folder in environment.split(os.pathsep) if folder]
         return [folder.expanduser() for folder in (*self.folders, *named)]
 
-    def _places(self, file_name: str, dataset: str) -> list[Path]:
+    def _places(self, file_name: str, dataset: str, cache_folder: str) -> list[Path]:
         places = [place / file_name for folder in self._folders() for place in (folder / dataset, folder)]
-        return [*places, keras_cache() / file_name]
+        return [*places, keras_cache() / cache_folder / file_name]
 
 
 def keras_cache() -> Path:
@@ -117,7 +120,12 @@ def _fetch(file_name: str, download: Download) -> tuple[Path | None, str]:
 
     try:
         with _read_timeout(), contextlib.redirect_stdout(sys.stderr):  # stdout may carry the answer as JSON
-            path = keras.utils.get_file(file_name, download.url, file_hash=download.file_hash)
+            path = keras.utils.get_file(
+                file_name,
+                download.url,
+                file_hash=download.file_hash,
+                cache_subdir=str(Path("datasets", download.cache_folder)),
+            )
     except (OSError, ValueError) as error:
         return None, f"download failed: {error}"
     except Exception as error:  # keras.utils.get_file raises a plain Exception for every failed request

@@ -96,9 +96,10 @@ def test_an_address_that_cannot_be_resolved_says_why(monkeypatch):
 def test_a_download_goes_through_keras_with_the_hash(monkeypatch, tmp_path, capsys):
     import keras
 
-    def get_file(name, url, file_hash):
+    def get_file(name, url, file_hash, cache_subdir):
         print("downloading")
         assert (name, url, file_hash) == ("imdb.npz", PUBLISHED.url, PUBLISHED.file_hash)
+        assert cache_subdir == "datasets"
         return str(put(tmp_path / name))
 
     monkeypatch.setattr(_sources, "unreachable", lambda url: "")
@@ -117,3 +118,12 @@ def test_a_failed_download_is_told(monkeypatch):
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     with pytest.raises(DataError, match="download failed: Incomplete or corrupted"):
         DataContext().locate_file("imdb.npz", "imdb", PUBLISHED)
+
+
+def test_a_dataset_may_have_a_folder_of_its_own_in_keras_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("DLRUN_DATA", raising=False)
+    expected = put(tmp_path / "datasets" / "fashion-mnist" / "a.gz")
+    published = Download("https://example.invalid/a.gz", "0" * 32, cache_folder="fashion-mnist")
+    assert DataContext().locate_file("a.gz", "fashion_mnist", published) == expected
+    assert DataContext().find_file("a.gz", "fashion_mnist") is None
