@@ -6,12 +6,7 @@ from typing import Any
 
 import keras
 
-LAYER_ARGUMENTS = ("layer", "forward_layer", "backward_layer")
-_KINDS = (
-    ("_regularizer", keras.regularizers),
-    ("_initializer", keras.initializers),
-    ("_constraint", keras.constraints),
-)
+from dlrun.keras_names import LAYER_ARGUMENTS, OBJECT_ENDINGS
 
 
 def split_notation(value: Any) -> tuple[str, dict[str, Any]]:
@@ -33,10 +28,13 @@ def make_object(value: Any, module: Any) -> Any:
 def make_layer(value: Any) -> keras.Layer:
     """A Keras layer, with nested objects in its arguments made too."""
     name, arguments = split_notation(value)
-    for key, argument in arguments.items():
-        if key in LAYER_ARGUMENTS and argument is not None:
-            arguments[key] = make_layer(argument)
-        for ending, module in _KINDS:
-            if key.endswith(ending):
-                arguments[key] = make_object(argument, module)
-    return getattr(keras.layers, name)(**arguments)
+    return getattr(keras.layers, name)(**{key: _make_argument(key, item) for key, item in arguments.items()})
+
+
+def _make_argument(name: str, value: Any) -> Any:
+    if name in LAYER_ARGUMENTS and value is not None:
+        return [make_layer(item) for item in value] if isinstance(value, list) else make_layer(value)
+    for ending, kind in OBJECT_ENDINGS.items():
+        if name.endswith(ending):
+            return make_object(value, getattr(keras, kind))
+    return value

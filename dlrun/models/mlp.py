@@ -8,9 +8,9 @@ import keras
 
 import dlrun
 from dlrun.errors import ConfigError
+from dlrun.models._blocks import dense_stack
 from dlrun.models._heads import output
 from dlrun.models._inputs import single_input
-from dlrun.models._objects import make_object
 from dlrun.spec import Activation, DataSpec, Regularizer
 
 
@@ -55,15 +55,12 @@ def mlp(
     inputs = features
     if len(spec.input.shape) > 1:
         features = keras.layers.Reshape((math.prod(n or 0 for n in spec.input.shape),))(features)
-    for units in hidden:
-        features = keras.layers.Dense(
-            units,
-            activation=None if batch_normalization else activation,
-            kernel_regularizer=make_object(kernel_regularizer, keras.regularizers),
-        )(features)
-        if batch_normalization:
-            features = keras.layers.BatchNormalization()(features)
-            features = keras.layers.Activation(activation)(features)
-        if dropout:
-            features = keras.layers.Dropout(dropout)(features)
+    features = dense_stack(
+        features,
+        hidden,
+        activation=activation,
+        dropout=dropout,
+        batch_normalization=batch_normalization,
+        kernel_regularizer=kernel_regularizer,
+    )
     return keras.Model(inputs, output(spec, features), name="mlp")

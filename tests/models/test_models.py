@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from dlrun.config.loading import config_from_mapping
 from dlrun.config.schema import Component
 from dlrun.engine.resolve import build_model
 from dlrun.errors import ConfigError
@@ -16,17 +17,41 @@ TASKS = {
     "multilabel": Task("multilabel", ("x", "y")),
     "regression": Task("regression"),
 }
+NUMBERS = InputSpec((4,))
+WORDS = InputSpec((20,), "int32", vocabulary_size=50)
 CASES = {
     "mlp": (
         {"hidden": [8], "dropout": 0.1, "batch_normalization": True, "kernel_regularizer": {"L2": {"l2": 0.001}}},
-        (4,),
+        NUMBERS,
     ),
-    "layers": ({"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.1}}]}, (4,)),
+    "layers": (
+        {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.1}}]},
+        NUMBERS,
+    ),
+    "convnet": (
+        {"filters": [4, 4], "hidden": [8], "dropout": 0.1, "batch_normalization": True, "padding": "same"},
+        InputSpec((8, 8, 1)),
+    ),
+    "rnn": ({"cell": "gru", "units": [6, 6], "bidirectional": True, "dropout": 0.1, "hidden": [4]}, InputSpec((9, 3))),
+    "conv1d": ({"filters": [8, 8], "kernel_size": 3, "pool_size": 2, "embedding": 8}, WORDS),
+    "embedding_mlp": ({"embedding": 8, "pooling": "average", "hidden": [8]}, WORDS),
 }
 
 
-def _spec(shape, task):
-    return DataSpec({"x": InputSpec(shape)}, {"y": TASKS[task]})
+def _spec(given, task):
+    given = given if isinstance(given, InputSpec) else InputSpec(given)
+    return DataSpec({"x": given}, {"y": TASKS[task]})
+
+
+def _samples(given):
+    """64 inputs and two classes that follow from them."""
+    generator = np.random.default_rng(1)
+    if given.vocabulary_size:
+        inputs = generator.integers(1, given.vocabulary_size, (64, *given.shape))
+        inputs[::2, 5] = inputs[::2, 6] = inputs[::2, 7] = 7
+        return inputs, (np.arange(64) % 2 == 0).astype("float32")[:, None]
+    inputs = generator.normal(size=(64, *given.shape)).astype("float32")
+    return inputs, (inputs.reshape(64, -1).sum(axis=1, keepdims=True) > 0).astype("float32")
 
 
 def test_every_registered_model_has_a_case():
@@ -46,18 +71,17 @@ def test_the_output_follows_from_the_task(name, task):
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_model_learns_64_samples_and_survives_saving(name, tmp_path):
-    arguments, shape = CASES[name]
+    arguments, given = CASES[name]
     keras.utils.set_random_seed(1)
-    inputs = np.random.default_rng(1).normal(size=(64, *shape)).astype("float32")
-    targets = (inputs.sum(axis=1, keepdims=True) > 0).astype("float32")
-    model = build_model(Component(name=name, **arguments), _spec(shape, "binary"))
+    inputs, targets = _samples(given)
+    model = build_model(Component(name=name, **arguments), _spec(given, "binary"))
     model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", jit_compile=False)
     before = model.evaluate(inputs, targets, verbose=0)
     model.fit(inputs, targets, epochs=30, verbose=0)
     assert model.evaluate(inputs, targets, verbose=0) < 0.8 * before
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again(inputs), model(inputs))
+    np.testing.assert_array_equal(again.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +101,43 @@ def test_parameter_counts_equal_those_of_the_book(hidden, inputs, task, paramete
     assert build_model(Component(name="mlp", hidden=hidden), spec).count_params() == parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "given", "task", "parameters"),
+    [
+        ("convnet", {}, InputSpec((28, 28, 1)), 10, 93_322),
+        (
+            "convnet",
+            {"filters": [32, 64, 128, 128], "pool_last": True, "hidden": [512]},
+            InputSpec((150, 150, 3)),
+            1,
+            3_453_121,
+        ),
+        ("embedding_mlp", {}, InputSpec((20,), "int32", vocabulary_size=10_000), 1, 80_161),
+        ("rnn", {"cell": "simple"}, InputSpec((500,), "int32", vocabulary_size=10_000), 1, 322_080 + 33),
+    ],
+    ids=["mnist (DLwP 5.1)", "cats and dogs (5.2)", "first embedding (6.1)", "SimpleRNN (6.2)"],
+)
+def test_more_parameter_counts_of_the_book(name, arguments, given, task, parameters):
+    target = TASKS["binary"] if task == 1 else Task("multiclass", tuple(map(str, range(task))))
+    model = build_model(Component(name=name, **arguments), DataSpec({"x": given}, {"y": target}))
+    assert model.count_params() == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "given", "message"),
+    [
+        ("convnet", {}, NUMBERS, r"wants images \(height, width, channels\), the data gives \(4,\)"),
+        ("convnet", {}, InputSpec((8, 8, 1)), "after 2 convolutions the image is 1x1"),
+        ("rnn", {}, NUMBERS, r"the model 'rnn' wants sequences, the data gives \(4,\)"),
+        ("conv1d", {}, WORDS, "after 1 convolutions the sequence has 2 time steps"),
+        ("embedding_mlp", {}, InputSpec((9, 3)), "wants word ids, the data gives numbers"),
+    ],
+)
+def test_data_that_does_not_fit_a_model_is_refused(name, arguments, given, message):
+    with pytest.raises(ConfigError, match=message):
+        build_model(Component(name=name, **arguments), _spec(given, "binary"))
+
+
 def test_inputs_of_several_axes_are_flattened_by_mlp():
     model = build_model(Component(name="mlp", hidden=[3]), _spec((2, 2, 1), "regression"))
     assert model.count_params() == 4 * 3 + 3 + 3 + 1
@@ -92,6 +153,19 @@ def test_layers_takes_nested_layers_and_their_own_head():
     model = build_model(Component(name="layers", layers=stack, head=False), spec)
     assert model.output_shape == (None, 1)
     assert model.layers[2].forward_layer.kernel_regularizer.l2 == pytest.approx(0.01)
+
+
+CELL = {"LSTMCell": {"units": 3, "kernel_regularizer": {"L2": {"l2": 0.01}}}}
+
+
+@pytest.mark.parametrize(
+    "cell", [CELL, [CELL, {"GRUCell": {"units": 3}}], {"StackedRNNCells": {"cells": [CELL, {"GRUCell": {"units": 3}}]}}]
+)
+def test_cells_in_a_mapping_or_a_list_pass_the_check_and_are_built(cell):
+    stack = [{"Reshape": {"target_shape": [2, 2]}}, {"RNN": {"cell": cell}}]
+    config = config_from_mapping({"data": "digits", "model": {"name": "layers", "layers": stack}})
+    model = build_model(config.model, _spec((4,), "binary"))
+    assert model.layers[2].output.shape == (None, 3)
 
 
 @pytest.mark.parametrize(
