@@ -40,6 +40,7 @@ _BASES = {
     *("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "LearningRateSchedule"),
     *("Loss", "LossFunctionWrapper", "Metric", "MeanMetricWrapper", "Callback", "CallbackList", "MonitorCallback"),
     *("Layer", "InputSpec", "Wrapper", "Initializer", "Regularizer", "Constraint"),
+    *("get", "serialize", "deserialize"),
 }
 _FUNCTION_KINDS = ("losses", "activations")
 _BY_TASK = {"metrics": ("accuracy", "acc"), "losses": ("crossentropy", "ce")}  # chosen by Keras from the shapes
@@ -175,6 +176,11 @@ def is_string(kind: str, name: str) -> bool:
     return name in known or (kind != "losses" and name in map(to_snake_case, own))
 
 
+def is_chosen_by_task(kind: str, name: str) -> bool:
+    """Whether Keras chooses the object behind a name by the shapes of targets and outputs."""
+    return name in _BY_TASK.get(kind, ())
+
+
 def preferred_names(kind: str) -> list[str]:
     """One spelling per object, as one writes it in YAML: short names where Keras takes them."""
     if kind in ("schedules", "callbacks", "layers"):
@@ -207,7 +213,7 @@ def signature(kind: str, name: str) -> Signature:
     own = canonical(kind, name)
     if own is None:
         raise unknown(kind, name)
-    if own in _BY_TASK.get(kind, ()):
+    if is_chosen_by_task(kind, own):
         return Signature(own, (), False, "Chosen by Keras from the shapes of targets and outputs.", keras_folder(), 1)
     source = _sources(kind)[own]
     found = _complete(source.file, source.name, ())

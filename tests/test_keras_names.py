@@ -32,6 +32,8 @@ def parameters(kind, name):
         ("layers", "dense", None),
         ("losses", "Mse", None),
         ("callbacks", "Callback", None),
+        ("losses", "serialize", None),
+        ("regularizers", "l1_l2", "L1L2"),
     ],
 )
 def test_names_are_accepted_as_keras_accepts_them(kind, text, own):

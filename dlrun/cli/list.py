@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlrun.cli._options import Json
+from dlrun.files import short
 
 if TYPE_CHECKING:
     from dlrun.catalogue import Item
@@ -70,13 +70,8 @@ def _text(item: Item) -> str:
     lines = [f"{item.name:<24} {item.summary}".rstrip()]
     if item.parameters:
         lines += _wrapped([f"{name}: {default}" for name, default in item.parameters.items()], "    ")
-    lines.append(f"    {_short(item.file)}:{item.line}")
+    lines.append(f"    {short(item.file)}:{item.line}")
     return "\n".join(lines)
-
-
-def _short(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _as_dict(item: Item) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
+from dlrun.files import short
 
 _PACKAGE = Path(__file__).parent.parent
 SUFFIXES = (".yaml", ".yml")
@@ -32,7 +33,7 @@ def find_config(text: str) -> Path:
         return path
     shipped = shipped_configs()
     if text in shipped:
-        return _short(shipped[text])
+        return Path(short(shipped[text]))
     if path.is_dir():
         inside = [p.name for p in sorted(path.iterdir()) if p.suffix in SUFFIXES]
         raise ConfigError(
@@ -51,9 +52,3 @@ def find_config(text: str) -> Path:
         expected=f"a YAML file, or one of {listing(shipped)}" if shipped else "a YAML file",
         hint=did_you_mean(text, shipped) or "`dlrun list configs` shows them all",
     )
-
-
-def _short(path: Path) -> Path:
-    """The path relative to the current folder when it lies below it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

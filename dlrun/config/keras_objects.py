@@ -12,27 +12,31 @@ from dlrun.config.types import Type
 from dlrun.errors import Key
 from dlrun.signatures import Parameter
 
-_LAYER_ARGUMENTS = ("layer", "forward_layer", "backward_layer", "cell")
-_ENDINGS = {"_regularizer": "regularizers", "_initializer": "initializers", "_constraint": "constraints"}
 _INTEGERS = ("units", "filters", "patience", "output_dim", "input_dim", "num_heads", "key_dim")
 _POSITIVE = ("units", "filters", "output_dim", "input_dim", "num_heads", "key_dim", "learning_rate", "decay_steps")
 _NOT_NEGATIVE = ("patience", "min_delta", "weight_decay")
 _SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
-_FRACTIONS = ("dropout", "recurrent_dropout")
+_FRACTIONS = ("dropout", "recurrent_dropout", "momentum", "ema_momentum")
+_BRING_A_MODEL = "write a model of your own in Python and name its file under `plugins`"
+_TAKE_PYTHON = {  # what YAML cannot hold, and what to do instead
+    "LearningRateScheduler": "give optimizer.learning_rate a schedule: {ExponentialDecay: {...}}, {CosineDecay: {...}}",
+    "LambdaCallback": "write a routine of your own in Python and name its file under `plugins`",
+    **dict.fromkeys(("Lambda", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), _BRING_A_MODEL),
+}
 _RENAMED = ("losses", "metrics", "initializers", "regularizers", "constraints")  # stored by the class' own name
 
 
 def check_object(report: Report, kind: str, key: Key, value: Any) -> Any:
     """A name, or a one-key mapping of a name to Keras' own arguments, of any kind but activations."""
-    noun = keras_names.noun(kind)
     if isinstance(value, str):
-        if keras_names.canonical(kind, value) is None:
+        own = keras_names.canonical(kind, value)
+        if own is None:
             _unknown(report, kind, key, value, on="value")
-        elif kind not in _RENAMED or kind in ("initializers", "regularizers", "constraints"):
-            _check_call(report, kind, value, key, {})
-        return value
+            return value
+        _check_call(report, kind, value, key, {})
+        return value if kind not in _RENAMED or keras_names.is_string(kind, value) else {own: {}}
     if not isinstance(value, dict) or len(value) != 1:
-        _wrong_notation(report, noun, key, value)
+        _wrong_notation(report, kind, key, value)
         return value
     ((name, arguments),) = value.items()
     inner = (*key, name)
@@ -44,6 +48,8 @@ def check_object(report: Report, kind: str, key: Key, value: Any) -> Any:
         _arguments_wanted(report, kind, inner, arguments)
         return value
     checked = _check_call(report, kind, str(name), inner, arguments or {})
+    if keras_names.is_chosen_by_task(kind, own):
+        return own
     return {own if kind in _RENAMED else name: checked}
 
 
@@ -52,13 +58,16 @@ def _unknown(report: Report, kind: str, key: Key, name: str, *, on: Any) -> None
     report.add(key, problem.message, on=on, expected=problem.expected, hint=problem.hint)
 
 
-def _wrong_notation(report: Report, noun: str, key: Key, value: Any) -> None:
+def _wrong_notation(report: Report, kind: str, key: Key, value: Any) -> None:
+    noun = keras_names.noun(kind)
     hint, received = None, show_value(value)
     if isinstance(value, dict) and value:
         received = f"a mapping with the keys {', '.join(map(str, value))}"
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         rest = {k: v for k, v in value.items() if k != "name"}
         hint = f"write {flow({value['name']: rest} if rest else value['name'])}"
+    elif kind == "losses" and isinstance(value, dict) and value and not _begins_with_name(kind, value):
+        hint = "one loss only: losses per output are not supported here"
     elif isinstance(value, dict) and len(value) > 1:
         first, *rest_names = value
         hint = "indent the arguments deeper than the name"
@@ -74,6 +83,11 @@ def _wrong_notation(report: Report, noun: str, key: Key, value: Any) -> None:
     )
 
 
+def _begins_with_name(kind: str, value: dict[Any, Any]) -> bool:
+    """Whether the first key is an object's name, so that the others may be its arguments."""
+    return keras_names.canonical(kind, str(next(iter(value)))) is not None
+
+
 def _arguments_wanted(report: Report, kind: str, key: Key, arguments: Any) -> None:
     parameters = keras_names.signature(kind, str(key[-1])).parameters
     hint = f"write {key[-1]}: {{{parameters[0].name}: {arguments}}}" if parameters else f"write {key[-1]}"
@@ -87,7 +101,18 @@ def _arguments_wanted(report: Report, kind: str, key: Key, arguments: Any) -> No
 
 
 def _check_call(report: Report, kind: str, name: str, key: Key, arguments: dict[Any, Any]) -> dict[Any, Any]:
+    if _takes_python(report, kind, name, key):
+        return arguments
     return check_arguments(report, key, arguments, _taker(report, kind, name))
+
+
+def _takes_python(report: Report, kind: str, name: str, key: Key) -> bool:
+    """Report an object that needs something only Python can give."""
+    if kind in ("callbacks", "layers") and name in _TAKE_PYTHON:
+        message = f"the {keras_names.noun(kind)} `{name}` needs Python code, which a config cannot hold"
+        report.add(key, message, hint=_TAKE_PYTHON[name])
+        return True
+    return False
 
 
 def _taker(report: Report, kind: str, name: str, without: str = "", supplied: tuple[str, ...] = ()) -> Taker:
@@ -116,7 +141,19 @@ def check_layers(report: Report, key: Key, value: Any) -> Any:
             hint="write one `- Name` per layer",
         )
         return value
-    return [check_object(report, "layers", (*key, index), item) for index, item in enumerate(value)]
+    return _check_objects(report, key, value)
+
+
+def _check_objects(report: Report, key: Key, value: list[Any]) -> list[Any]:
+    return [_check_layer(report, (*key, index), item) for index, item in enumerate(value)]
+
+
+def _check_layer(report: Report, key: Key, value: Any) -> Any:
+    name = next(iter(value), None) if isinstance(value, dict) else value
+    if name in ("Input", "InputLayer"):
+        report.add(key, "dlrun adds the input layer itself, as the data has it", hint="remove this layer")
+        return value
+    return check_object(report, "layers", key, value)
 
 
 def check_activation(report: Report, key: Key, value: Any) -> Any:
@@ -137,14 +174,17 @@ def check_keras_value(report: Report, owner: str, parameter: Parameter, key: Key
     name = parameter.name
     if value is None and not parameter.required:
         return None
-    if name in _LAYER_ARGUMENTS and isinstance(value, str | dict):
-        return check_object(report, "layers", key, value)
-    for ending, other in _ENDINGS.items():
+    if name in keras_names.LAYER_ARGUMENTS:
+        listed = isinstance(value, list)
+        return _check_objects(report, key, value) if listed else check_object(report, "layers", key, value)
+    for ending, other in keras_names.OBJECT_ENDINGS.items():
         if name.endswith(ending):
             return check_object(report, other, key, value)
     if name == "activation" or name.endswith("_activation"):
         return check_activation(report, key, value)
-    if name == "learning_rate" and isinstance(value, dict):
+    if name == "learning_rate" and (
+        isinstance(value, dict) or (isinstance(value, str) and keras_names.canonical("schedules", value))
+    ):
         return check_object(report, "schedules", key, value)
     before = len(report.problems)
     value = _check_by_default(report, parameter, key, value)
@@ -175,12 +215,16 @@ def _check_range(report: Report, owner: str, name: str, key: Key, value: Any) ->
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     wanted = None
-    if name in _POSITIVE and value <= 0:
+    if name in _POSITIVE and not value > 0:
         wanted = "more than 0"
-    elif name in _NOT_NEGATIVE and value < 0:
+    elif name in _NOT_NEGATIVE and not value >= 0:
         wanted = "0 or more"
     elif (name in _FRACTIONS or (name == "rate" and "Dropout" in owner)) and not 0 <= value <= 1:
         wanted = "from 0 to 1"
+    elif owner == "ReduceLROnPlateau" and name == "factor" and not 0 < value < 1:
+        wanted = "more than 0, less than 1"
+    elif name == "gradient_accumulation_steps" and not value >= 2:
+        wanted = "2 or more"
     if wanted:
         hint = f"write {value / 100:g} for {value:g} %" if wanted == "from 0 to 1" and 1 < value <= 100 else None
         report.add(key, f"{dotted(key)} is out of range", received=f"{value:g}", expected=wanted, hint=hint)
@@ -195,6 +239,8 @@ def check_named(
         return section
     if keras_names.canonical(kind, name) is None:
         _unknown(report, kind, (*key, "name"), name, on="value")
+        return section
+    if _takes_python(report, kind, name, (*key, "name")):
         return section
     arguments = {k: v for k, v in section.items() if k != "name"}
     taker = _taker(report, kind, name, without="name", supplied=supplied)

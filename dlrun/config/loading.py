@@ -10,6 +10,7 @@ from dlrun.config.coherence import check_coherence
 from dlrun.config.dumping import dump_config
 from dlrun.config.extending import read_config
 from dlrun.config.finding import find_config, shipped_configs
+from dlrun.config.keras_rules import check_keras_rules
 from dlrun.config.nodes import Node, Report, from_plain, to_plain, walk
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.parameters import check_components
@@ -54,14 +55,21 @@ def _resolve(root: Node, stem: str) -> Config:
     report = Report(root)
     plain = to_plain(root)
     if not plain.get("name"):
-        plain["name"] = "".join(c if c.isalnum() or c in "_.-" else "_" for c in stem)[:64]
+        plain["name"] = _name_from(stem)
     checked = check_components(report, plain)
     config = build_config(report, checked)
     check_coherence(report, plain)
+    check_keras_rules(report, plain)
     if report.problems or config is None:
         raise ConfigError(problems=_in_order(report.problems))
     config._origins.update(_origins(root))
     return config
+
+
+def _name_from(stem: str) -> str:
+    """The name of a config that has none: its file's, with `_` for what a name cannot have."""
+    name = "".join(c if c.isalpha() or c.isdecimal() or c in "_.-" else "_" for c in stem)
+    return name.lstrip(".-")[:64] or "config"
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

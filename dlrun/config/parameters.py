@@ -18,13 +18,6 @@ from dlrun.signatures import Parameter
 
 _BUILDERS = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
 _OWN_KEYS = {"data": ("name", "dir", "sample"), "model": ("name",), "routine": ("name",)}
-# dlrun knows where a run keeps these files
-_SUPPLIED = {
-    "TensorBoard": ("log_dir",),
-    "CSVLogger": ("filename",),
-    "BackupAndRestore": ("backup_dir",),
-    "ModelCheckpoint": ("filepath",),
-}
 _FROM_MONITOR = ("monitor", "mode")  # the section `monitor` is their default
 
 
@@ -58,7 +51,8 @@ def _check_metric(report: Report, key: Key, value: Any) -> Any:
 def _check_callback(report: Report, key: Key, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    supplied = _SUPPLIED.get(str(value.get("name")), ())
+    path = keras_names.CALLBACK_PATHS.get(str(value.get("name")))  # dlrun knows where a run keeps such files
+    supplied = path[:1] if path else ()
     return _filled(
         check_named(report, "callbacks", key, value, supplied), "callbacks", without=(*supplied, *_FROM_MONITOR)
     )

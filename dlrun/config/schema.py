@@ -120,7 +120,7 @@ class Config(Section):
 
     format: Literal[1] = Field(FORMAT, description="Version of the config format.")
     name: str = Field(
-        "", description="Names the folder of the runs. Empty: the file's name.", pattern=r"^[\w.-]{0,64}$"
+        "", description="Names the folder of the runs. Empty: the file's name.", pattern=r"^(\w[\w.-]{0,63})?$"
     )
     description: str = Field("", description="For readers.")
     seed: int = Field(1, description="Root of the seed tree.", ge=0, lt=2**31)

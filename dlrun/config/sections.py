@@ -196,7 +196,7 @@ def _add_pydantic(report: Report, details: Any, values: dict[Any, Any]) -> None:
 
 def _pattern_words(key: Key) -> str:
     known: dict[Key, str] = {
-        ("name",): "letters, digits, `_`, `-` and `.`, at most 64",
+        ("name",): "letters, digits, `_`, `-` and `.`, at most 64, no `-` or `.` at the start",
         ("runtime", "device"): "auto, cpu, gpu, or gpu:N",
     }
     return known.get(key) or f"text like {dotted(key)}"

@@ -27,7 +27,7 @@ loss: {mse: {}}
 metrics: [accuracy, {AUC: {name: area}}]
 training: {epochs: 1e1, shuffle: no, class_weight: {0: 1, 1: 2.5}}
 monitor: val_area
-callbacks: [EarlyStopping, {name: CSVLogger}, {name: ReduceLROnPlateau, monitor: loss}]
+callbacks: [EarlyStopping, {name: CSVLogger}, {name: ModelCheckpoint, monitor: loss}]
 description: "text with: colon, # hash and 'quotes'"
 """
 
@@ -54,7 +54,7 @@ def test_short_forms_are_written_out(tmp_path):
     config = load_config(write(tmp_path, "rich.yaml", RICH))
     assert config.data.name == "digits"
     assert config.monitor.metric == "val_area"
-    assert [callback.name for callback in config.callbacks] == ["EarlyStopping", "CSVLogger", "ReduceLROnPlateau"]
+    assert [callback.name for callback in config.callbacks] == ["EarlyStopping", "CSVLogger", "ModelCheckpoint"]
 
 
 def test_values_get_the_type_of_their_key(tmp_path):

@@ -98,30 +98,11 @@ def test_the_optimizer_is_filled_in_from_keras_source(optimizer, filled):
 
 
 @pytest.mark.parametrize(
-    ("metrics", "monitor"),
-    [
-        (["mae"], "val_mae"),
-        (["mean_absolute_error"], "mean_absolute_error"),
-        ([{"AUC": {}}], "val_auc"),
-        ([{"AUC": {"name": "area"}}], "area"),
-        ([{"MeanSquaredError": {}}], "val_mean_squared_error"),
-        ([{"F1Score": {}}], "val_f1_score"),
-        (["acc"], "val_acc"),
-        (None, "val_my_own_measure"),
-        ([], "loss"),
-    ],
-)
-def test_a_monitor_may_name_what_will_be_logged(metrics, monitor):
-    values = {"data": "digits", "monitor": monitor} | ({"metrics": metrics} if metrics is not None else {})
-    assert config_from_mapping(values).monitor.metric == monitor
-
-
-@pytest.mark.parametrize(
     ("values", "message"),
     [
         (
             {"callbacks": [{"name": "EarlyStopping", "monitor": "val_acuracy"}]},
-            r"callbacks\[0\].monitor is not the name",
+            r"callbacks\[0\].monitor is not a metric of this run",
         ),
         ({"callbacks": [{"name": "EarlyStopping", "patience": "3"}]}, r"callbacks\[0\].patience is not an integer"),
         ({"model": {"mlp": {"hidden": [4]}}}, "model has no name"),
