@@ -81,7 +81,7 @@ def test_a_file_with_other_content_is_refused(places, changes, message):
 
 def test_a_broken_word_index_is_named(places):
     (places / "imdb_word_index.json").write_text("[")
-    with pytest.raises(DataError, match=r"imdb_word_index\.json: this is not the IMDB word index"):
+    with pytest.raises(DataError, match=r"imdb_word_index\.json: this is not the word index of imdb"):
         imdb(write(places))
 
 
