@@ -49,7 +49,7 @@ def image_dataset(context: DataContext, published: Published, parts: Parts, file
     shape = (int(np.prod(published.shape)),) if flat else published.shape
     training = len(parts["train"][1])
     images = np.concatenate([images for images, _ in parts.values()])
-    labels = np.concatenate([labels for _, labels in parts.values()])
+    labels = np.concatenate([labels.reshape(-1) for _, labels in parts.values()])
     return Dataset(
         name=published.name,
         raw={"image": images.reshape(-1, *shape)},

@@ -1,7 +1,8 @@
-"""Members of .npz files, those with ragged rows included, read without running anything a file may contain."""
+"""Arrays in .npz, .npy and pickle files, ragged rows included, read without running anything a file may contain."""
 
 from __future__ import annotations
 
+import io
 import itertools
 import pickle
 import zipfile
@@ -44,7 +45,8 @@ def _new_array(cls: Any, shape: Sequence[int], code: Any) -> np.ndarray:
     return np.ndarray((0,), "b")
 
 
-def _new_dtype(name: str, *_flags: Any) -> Any:
+def _new_dtype(name: str | bytes, *_flags: Any) -> Any:
+    name = name.decode("ascii") if isinstance(name, bytes) else name  # streams that Python 2 wrote
     if name not in ("O8", "O4", "i8", "i4", "i2", "u8", "u4", "u2", "u1", "i1"):
         raise pickle.UnpicklingError(f"an array of type {name}")
     return np.dtype(name, copy=True)  # type: ignore[call-overload]
@@ -81,6 +83,17 @@ def read_ragged(path: Path, member: str, dtype: str = "int32") -> list[np.ndarra
     return np.split(flat, np.cumsum(lengths)[:-1])
 
 
+def read_pickled(place: str, content: bytes) -> Any:
+    """What a pickle of dicts, lists, integers and arrays holds; texts that Python 2 wrote come as bytes.
+
+    Raises DataError, naming `place`, when it is damaged, holds anything else, or wants to run code.
+    """
+    try:
+        return _RaggedUnpickler(io.BytesIO(content), encoding="bytes").load()
+    except DAMAGED as error:
+        raise _damaged(place, error) from error
+
+
 def read_array(path: Path, member: str) -> np.ndarray:
     """A numeric array from an .npz file. Raises DataError."""
     return np.asarray(_read(path, member, lambda file: np.lib.format.read_array(file, allow_pickle=False)))
@@ -108,9 +121,9 @@ def read_npy(path: Path) -> np.ndarray:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: BaseException) -> DataError:
+def _damaged(place: Path | str, error: BaseException) -> DataError:
     reason = "it asks for more memory than there is" if isinstance(error, MemoryError) else first_line(error)
-    return DataError(f"{path}: the file is damaged or not what it should be: {reason}", hint="get it anew")
+    return DataError(f"{place}: the file is damaged or not what it should be: {reason}", hint="get it anew")
 
 
 def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any]) -> Any:
