@@ -131,8 +131,14 @@ ROUTINES = Registry("routine", "dlrun.routines")
 REGISTRIES = {registry.kind: registry for registry in (DATASETS, TRANSFORMS, MODELS, ROUTINES)}
 
 
+_SUPPLIED = {"dataset": "context", "model": "spec", "routine": "experiment"}  # what dlrun passes to a builder
+
+
 def check_plugin(path: Path) -> list[Entry]:
-    """The entries of a plugin file, from source. Raises PluginError when there is none or a name is taken."""
+    """The entries of a plugin file, from source.
+
+    Raises PluginError when there is none, when a name is taken, or when a signature breaks the star rule.
+    """
     entries = scan_file(path)
     if not entries:
         raise PluginError(
@@ -145,7 +151,23 @@ def check_plugin(path: Path) -> list[Entry]:
                 f"{path}:{entry.signature.line}: the {entry.kind} {entry.name!r} is already part of dlrun",
                 hint="give yours another name",
             )
+        _check_star_rule(entry)
     return entries
+
+
+def _check_star_rule(entry: Entry) -> None:
+    """One parameter left of the star, from dlrun; those that YAML sets right of it. Raises PluginError."""
+    supplied = _SUPPLIED.get(entry.kind)
+    left = [p.name for p in entry.signature.parameters if not p.keyword_only]
+    if supplied is None or len(left) == 1:
+        return
+    name, found = entry.signature.name, ", ".join(left) or "none"
+    raise PluginError(
+        f"{entry.signature.file}:{entry.signature.line}: dlrun calls the {entry.kind} {name!r} with one argument, "
+        f"the {supplied}; all others are set in YAML and stand right of a `*`",
+        received=f"{found} left of the star",
+        expected=f"def {name}({', '.join([left[0], '*', *left[1:]] if left else [supplied])})",
+    )
 
 
 def load_plugin(path: Path) -> None:
@@ -159,7 +181,7 @@ def load_plugin(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # boundary: the user's code
+    except (Exception, SystemExit) as error:  # boundary: the user's code
         line = _failing_line(error, path)
         raise PluginError(f"{path}:{line}: the plugin failed while loading: {type(error).__name__}: {error}") from error
 

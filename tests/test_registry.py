@@ -1,7 +1,7 @@
 import pytest
 
 from dlrun.errors import PluginError, UnknownNameError
-from dlrun.registry import DATASETS, MODELS, REGISTRIES, load_plugin, scan_file
+from dlrun.registry import DATASETS, MODELS, REGISTRIES, check_plugin, load_plugin, scan_file
 
 PLUGIN = '''
 import dlrun
@@ -70,3 +70,32 @@ def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match="no dataset named 'digit'") as caught:
         DATASETS.get("digit")
     assert "did you mean digits?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "signature", "fixed"),
+    [
+        ("model", "spec, units=3", r"def tiny\(spec, \*, units\)"),
+        ("dataset", "context, path: str, *, rows: int = 3", r"def tiny\(context, \*, path\)"),
+        ("routine", "", r"def tiny\(experiment\)"),
+    ],
+)
+def test_a_plugin_whose_parameters_stand_left_of_the_star_is_refused(tmp_path, kind, signature, fixed):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import dlrun\n\n\n@dlrun.{kind}('tiny')\ndef tiny({signature}):\n    return None\n")
+    with pytest.raises(PluginError, match=rf"mine\.py:5: dlrun calls the {kind} 'tiny' with one argument") as caught:
+        check_plugin(path)
+    assert caught.match(fixed)
+
+
+@pytest.mark.parametrize("signature", ["spec", "spec, *, units", "spec, /, **more"])
+def test_one_parameter_left_of_the_star_is_the_rule(tmp_path, signature):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import dlrun\n\n\n@dlrun.model('tiny')\ndef tiny({signature}):\n    return None\n")
+    assert check_plugin(path)
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model", "routine"])
+def test_the_builtin_components_keep_the_rule(kind):
+    for entry in REGISTRIES[kind].entries().values():
+        assert len([p for p in entry.signature.parameters if not p.keyword_only]) == 1, entry.name

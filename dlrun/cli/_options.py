@@ -35,8 +35,22 @@ def complete_config(incomplete: str) -> list[str]:
     """Shipped configs and YAML files, for the shell."""
     from dlrun.config.finding import shipped_configs
 
-    files = [str(path) for path in Path().glob("**/*.yaml")] if not incomplete.startswith("/") else []
-    return [name for name in [*shipped_configs(), *files] if name.startswith(incomplete)]
+    return [name for name in [*shipped_configs(), *_files_beside(incomplete)] if name.startswith(incomplete)]
+
+
+def _files_beside(incomplete: str) -> list[str]:
+    """YAML files and folders in the folder that is being typed."""
+    from dlrun.config.finding import SUFFIXES
+
+    cut = incomplete.rfind("/") + 1
+    typed, begun = incomplete[:cut], incomplete[cut:]
+    try:
+        paths = sorted(Path(typed or ".").iterdir())
+    except OSError:
+        return []
+    shown = [path for path in paths if begun.startswith(".") or not path.name.startswith(".")]
+    files = [f"{typed}{path.name}" for path in shown if path.suffix in SUFFIXES and path.is_file()]
+    return files + [f"{typed}{path.name}/" for path in shown if path.is_dir()]
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -57,12 +71,12 @@ def start_keras(config: Config, *, verbose: bool) -> None:
     import_keras(config.runtime.backend, config.runtime.device, verbose=verbose)
 
 
-def load(text: str, overrides: Sequence[str]) -> Config:
-    """The config that a CONFIG argument names. Raises ConfigError."""
+def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Config:
+    """The config that a CONFIG argument names; `to_train` wants all that training needs. Raises ConfigError."""
     from dlrun.config.finding import find_config
     from dlrun.config.loading import load_config
 
-    return load_config(find_config(text), overrides)
+    return load_config(find_config(text), overrides, to_train=to_train)
 
 
 def load_run_to_resume(text: str, outputs: Path, overrides: Sequence[str]) -> tuple[Config, RunDir]:
@@ -100,9 +114,10 @@ def find_model(text: str, weights: str, config: str | None, outputs: Path, overr
     if path.suffix == ".keras":
         if not path.is_file():
             raise ConfigError(f"there is no file {path}")
-        if config is not None:
+        inside = (path.parent / "run.json").exists()
+        if config is not None and not inside:
             return ModelTarget(load(config, overrides), path, None, [])
-        if not (path.parent / "run.json").exists():
+        if not inside:
             raise ConfigError(
                 f"{path} lies outside a run", hint="name the config whose data it shall be scored on: --config CONFIG"
             )
@@ -112,8 +127,13 @@ def find_model(text: str, weights: str, config: str | None, outputs: Path, overr
         path = run.model_file(weights)
     if config is not None:
         raise ConfigError("--config is for a .keras file outside a run", hint="leave it out: the run has its config")
-    if any(override.lstrip("~").startswith("split") for override in overrides):
-        raise ConfigError("a run is scored on its own split", received=" ".join(overrides))
+    for override in overrides:
+        if not override.startswith(("data.dir=", "data.path=", "data.test_path=", "runtime.")):
+            raise ConfigError(
+                "a run is scored with its own config",
+                received=override,
+                expected="data.dir, data.path, data.test_path or runtime.*, for a run on another machine",
+            )
     status = run.status()
     notes = [] if status == COMPLETED else [f"this run is {status}; its model so far is scored"]
     return ModelTarget(load_config(run.config_file, overrides), path, run, notes)

@@ -46,7 +46,7 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
     from dlrun.cli import problem_dict
 
     try:
-        config = _options.load(text, overrides)
+        config = _options.load(text, overrides, to_train=True)
         table = _summarise(config, as_json=as_json) if summary else None
     except DlrunError as error:
         typer.echo(f"{error}\n", err=True)

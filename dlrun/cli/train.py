@@ -42,12 +42,13 @@ def train(
     """Train one experiment and keep it in a run directory."""
     from dlrun.cli import _run_summary
     from dlrun.cli._progress import listener
+    from dlrun.config.overrides import setting
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
     if resume is not None and run_dir is not None:
         raise typer.BadParameter("a resumed run stays where it is", param_hint="--run-dir")
-    options = [f"data.dir={data_dir}"] if data_dir else []
+    options = [setting("data.dir", data_dir)] if data_dir else []
     options += ["data.sample=true"] if sample else []
     if resume is not None:
         loaded, interrupted = _options.load_run_to_resume(resume, outputs, [*options, *(overrides or [])])

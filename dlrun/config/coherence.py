@@ -32,6 +32,13 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
             report.add(key, message, received=name, hint=f"write {name.removeprefix('val_')}, or set split.validation")
 
 
+def check_trainable(report: Report, plain: dict[str, Any]) -> None:
+    """Report what a config lacks that shall be trained."""
+    routine = plain.get("routine")
+    if isinstance(routine, dict) and routine.get("name") == "fit" and "model" not in plain:
+        report.add(("model",), "the key `model` is missing", hint="add `model: mlp`; `dlrun list models` shows all")
+
+
 def _logged_names(report: Report, metrics: Any) -> list[str]:
     """What `fit` logs: the stated metrics, or those that any task may bring (table 4-1)."""
     if isinstance(metrics, list):

@@ -47,15 +47,9 @@ def _check_optimizer(report: Report, optimizer: dict[str, Any]) -> None:
 
 def _check_mode(report: Report, key: Key, callback: dict[str, Any]) -> None:
     mode = callback.get("mode")
-    if mode is None or report.reported((*key, "mode")):
-        return
-    if mode not in _MODES:  # Keras only warns, and takes auto
+    if mode is not None and mode not in _MODES:  # Keras only warns, and takes auto
         message = f"{dotted((*key, 'mode'))} is not one of {', '.join(_MODES)}"
         report.add((*key, "mode"), message, received=show_value(mode), hint=did_you_mean(mode, _MODES))
-    elif callback.get("monitor") is None:
-        message = f"{dotted((*key, 'mode'))} stands without a monitor"
-        hint = "add `monitor: ...` to the callback, or set `mode` in the section `monitor`, which holds for all"
-        report.add((*key, "mode"), message, on="key", hint=hint)
 
 
 def _check_saving(report: Report, key: Key, callback: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.coherence import check_coherence
+from dlrun.config.coherence import check_coherence, check_trainable
 from dlrun.config.dumping import dump_config
 from dlrun.config.extending import read_config
 from dlrun.config.finding import find_config, shipped_configs
@@ -22,18 +22,19 @@ from dlrun.errors import ConfigError, Key, Place, Problem
 __all__ = ["config_from_mapping", "dump_config", "find_config", "load_config", "shipped_configs"]
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: Iterable[str] = (), *, to_train: bool = False) -> Config:
     """The resolved config of a file: extended files below it, overrides (`model.units=128`, `~monitor`) on top.
 
     Every default of a builder, the optimizer and the callbacks is filled in; paths are absolute; each value knows
-    where it was written (`config.place`). Neither Keras nor a plugin is imported.
+    where it was written (`config.place`). Neither Keras nor a plugin is imported. `to_train`: a config without a model
+    serves to load its data, and is refused where it shall be trained.
 
     Raises ConfigError with all problems that can be seen at once.
     """
     path = Path(path)
     root = read_config(path)
     apply_overrides(root, overrides)
-    return _resolve(root, path.stem)
+    return _resolve(root, path.stem, to_train=to_train)
 
 
 def config_from_mapping(values: Mapping[str, Any], overrides: Iterable[str] = (), *, name: str = "config") -> Config:
@@ -47,7 +48,7 @@ def config_from_mapping(values: Mapping[str, Any], overrides: Iterable[str] = ()
     return _resolve(root, name)
 
 
-def _resolve(root: Node, stem: str) -> Config:
+def _resolve(root: Node, stem: str, *, to_train: bool = False) -> Config:
     for section in ("routine", "optimizer"):  # so that their arguments are filled in, too
         node = root.content.setdefault(section, from_plain({}))
         if node.is_mapping and "name" not in node.content and (node.content or node.place is None):
@@ -60,6 +61,8 @@ def _resolve(root: Node, stem: str) -> Config:
     config = build_config(report, checked)
     check_coherence(report, plain)
     check_keras_rules(report, plain)
+    if to_train:
+        check_trainable(report, plain)
     if report.problems or config is None:
         raise ConfigError(problems=_in_order(report.problems))
     config._origins.update(_origins(root))

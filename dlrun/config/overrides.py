@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dlrun.config.dumping import scalar
 from dlrun.config.nodes import OVERRIDE_SOURCE, Node, child, dotted
 from dlrun.config.shorthand import COMPONENTS, expand
 from dlrun.config.yaml_reader import parse_value
@@ -27,6 +28,11 @@ class Override:
     @property
     def key(self) -> Key:
         return tuple(part for part, _ in self.path)
+
+
+def setting(key: str, value: object) -> str:
+    """The override that sets a key to exactly this value, whatever characters are in it."""
+    return f"{key}={scalar(value)}"
 
 
 def _place(text: str, start: int, end: int) -> Place:

@@ -19,6 +19,7 @@ from dlrun.engine.saving import save_models
 from dlrun.errors import ConfigError, Interrupted, TrainingError
 from dlrun.events import EpochDone, OnEvent, StepDone
 from dlrun.files import first_line, short
+from dlrun.keras_names import CALLBACK_PATHS
 from dlrun.run_dir import RunDir
 
 REPORT_SECONDS = 0.1
@@ -59,15 +60,9 @@ def _make_callback(
 
 def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Paths that a callback writes to, inside the run unless they are absolute."""
-    defaults = {
-        "TensorBoard": ("log_dir", "tensorboard"),
-        "CSVLogger": ("filename", "artefacts/log.csv"),
-        "ModelCheckpoint": ("filepath", "artefacts/{epoch:03d}.keras"),
-        "BackupAndRestore": ("backup_dir", "artefacts/backup"),
-    }
-    if name not in defaults:
+    if name not in CALLBACK_PATHS:
         return arguments
-    argument, default = defaults[name]
+    argument, default = CALLBACK_PATHS[name]
     path = folder / str(arguments.get(argument) or default)
     path.parent.mkdir(parents=True, exist_ok=True)
     return {**arguments, argument: str(path)}

@@ -57,3 +57,9 @@ def test_a_typo_is_answered_without_keras_or_numpy():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.endswith("did you mean hidden?\n\n")
+
+
+def test_a_config_without_a_model_cannot_be_trained(capsys):
+    Path("bare.yaml").write_text("data: digits\n", encoding="utf-8")
+    assert main(["check", "bare.yaml"]) == 2
+    assert "error: bare.yaml:1:1: the key `model` is missing" in capsys.readouterr().err

@@ -219,3 +219,24 @@ def test_loading_imports_no_keras_no_numpy_and_no_plugin(tmp_path):
     done = subprocess.run([sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert time.perf_counter() - started < 5  # measured: 0.4 s; a Keras import takes far longer
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".hidden", "-x", "a/b", "a" * 65])
+def test_a_name_that_leads_out_of_the_outputs_is_refused(name):
+    with pytest.raises(ConfigError, match="name is not a valid name"):
+        config_from_mapping({"data": "digits", "name": name})
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("..", "config"),
+        (".hidden", "hidden"),
+        ("-x", "x"),
+        ("my run²", "my_run_"),
+        ("ünï-1.2", "ünï-1.2"),
+        ("a" * 80, "a" * 64),
+    ],
+)
+def test_a_name_made_from_a_file_is_a_valid_one(stem, name):
+    assert config_from_mapping({"data": "digits"}, name=stem).name == name

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from dlrun.config.loading import load_config
+from dlrun.config.nodes import from_plain, to_plain
+from dlrun.config.overrides import apply_overrides, setting
 from dlrun.errors import ConfigError
 
 BASE = """\
@@ -170,3 +172,16 @@ def test_all_wrong_overrides_are_told_at_once(base):
     with pytest.raises(ConfigError) as caught:
         load_config(base, ["a", "~b"])
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "value", ["/mnt/data #1", "123", "a: b", "~/data", "[x]", "with 'quotes'\"", "yes", "", "1e3", "é"]
+)
+def test_a_setting_is_read_as_exactly_this_text(value):
+    root = from_plain({"data": {"name": "digits"}})
+    apply_overrides(root, [setting("data.dir", Path(value) if value else value)])
+    assert to_plain(root)["data"]["dir"] == value
+
+
+def test_a_setting_takes_numbers_and_truth():
+    assert [setting("seed", 3), setting("data.sample", True)] == ["seed=3", "data.sample=true"]

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from dlrun.cli import main
+from dlrun.cli._options import complete_config
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("first.yaml", "second.yml", "notes.txt", "runs/deep.yaml", "runs/deeper/third.yaml", ".hidden/x.yaml"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("fi", ["first.yaml"]),
+        ("second", ["second.yml"]),
+        ("run", ["runs/"]),
+        ("runs/", ["runs/deep.yaml", "runs/deeper/"]),
+        ("./fi", ["./first.yaml"]),
+        (".hid", [".hidden/"]),
+        ("no/such/", []),
+        ("notes", []),
+    ],
+)
+def test_only_the_folder_being_typed_is_looked_into(folder, typed, found):
+    assert complete_config(typed) == found
+
+
+def test_absolute_paths_and_shipped_names_are_completed(folder):
+    assert complete_config(f"{folder}/run") == [f"{folder}/runs/"]
+    assert "digits" in complete_config("dig")
+    assert not [name for name in complete_config("") if name.startswith(".")]
+
+
+def test_a_data_folder_with_any_name_reaches_the_config(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr("dlrun.cli._options.load", lambda text, overrides, **_: seen.append(overrides) or exit())
+    for name in ("data #1", "123"):
+        main(["train", "digits", "--data-dir", name])
+    assert seen == [['data.dir="data #1"'], ['data.dir="123"']]
