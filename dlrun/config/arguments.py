@@ -36,6 +36,7 @@ class Taker:
         check_value: Checks and converts one value.
         supplied: Required parameters that dlrun gives itself.
         accepts_more: It takes any further argument.
+        alone: Its name where it was written as a text, which leaves no room for arguments.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Taker:
     check_value: CheckValue
     supplied: Collection[str] = ()
     accepts_more: bool = False
+    alone: str = ""
 
 
 def check_arguments(report: Report, key: Key, arguments: Mapping[Any, Any], taker: Taker) -> dict[Any, Any]:
@@ -62,7 +64,9 @@ def check_arguments(report: Report, key: Key, arguments: Mapping[Any, Any], take
     ]
     if missing:
         what = "arguments" if len(missing) > 1 else "the argument"
-        report.add(key, f"{taker.title} needs {what} {', '.join(missing)}", on="key", hint=_example(missing[0]))
+        report.add(
+            key, f"{taker.title} needs {what} {', '.join(missing)}", on="key", hint=_example(missing[0], taker.alone)
+        )
     return checked
 
 
@@ -75,9 +79,10 @@ def unknown_argument(report: Report, key: Key, taker: Taker) -> None:
     report.add(key, f"{dotted(key)} is not an argument of {taker.title}", on="key", expected=expected, hint=hint)
 
 
-def _example(name: str) -> str:
+def _example(name: str, alone: str) -> str:
     examples = {"units": "units: 32", "filters": "filters: 32", "kernel_size": "kernel_size: 3", "rate": "rate: 0.5"}
-    return f"add {examples.get(name, f'{name}: ...')}"
+    example = examples.get(name, f"{name}: ...")
+    return f"write {{{alone}: {{{example}}}}}" if alone else f"add {example}"
 
 
 def check_type(report: Report, key: Key, value: Any, wanted: Type) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dlrun import keras_names
@@ -23,6 +24,11 @@ _TAKE_PYTHON = {  # what YAML cannot hold, and what to do instead
     "LambdaCallback": "write a routine of your own in Python and name its file under `plugins`",
     **dict.fromkeys(("Lambda", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), _BRING_A_MODEL),
 }
+_CHOICES = {  # in any case
+    "padding": Type("Literal", ("valid", "same", "causal")),
+    "merge_mode": Type("Literal", ("concat", "sum", "mul", "ave")),
+    "curve": Type("Literal", ("roc", "pr")),
+}
 _RENAMED = ("losses", "metrics", "initializers", "regularizers", "constraints")  # stored by the class' own name
 
 
@@ -33,7 +39,8 @@ def check_object(report: Report, kind: str, key: Key, value: Any) -> Any:
         if own is None:
             _unknown(report, kind, key, value, on="value")
             return value
-        _check_call(report, kind, value, key, {})
+        if not _takes_python(report, kind, value, key):
+            check_arguments(report, key, {}, replace(_taker(report, kind, value), alone=value))
         return value if kind not in _RENAMED or keras_names.is_string(kind, value) else {own: {}}
     if not isinstance(value, dict) or len(value) != 1:
         _wrong_notation(report, kind, key, value)
@@ -196,11 +203,14 @@ def check_keras_value(report: Report, owner: str, parameter: Parameter, key: Key
 def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any) -> Any:
     """The type of a literal default tells the type of the argument where that is safe."""
     default = parameter.default
+    if isinstance(default, str) and isinstance(value, str) and parameter.name in _CHOICES:
+        check_type(report, key, value.lower(), _CHOICES[parameter.name])
+        return value
     if isinstance(default, bool):
         return check_type(report, key, value, Type("bool"))
     if parameter.name in _INTEGERS:
         return check_type(report, key, value, Type("int"))
-    if isinstance(default, float) or parameter.name in ("learning_rate", "rate"):
+    if isinstance(default, float) or parameter.name in ("learning_rate", "rate", "scale"):
         return check_type(report, key, value, Type("float")) if not isinstance(value, list | dict) else value
     if isinstance(default, int) and (
         isinstance(value, str) or (isinstance(value, bool) and parameter.name != "verbose")

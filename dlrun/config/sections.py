@@ -81,6 +81,8 @@ def _section(report: Report, key: Key, values: dict[Any, Any], model: Model) -> 
 def _field(report: Report, key: Key, field: FieldInfo, value: Any) -> Any:
     inner = _model_of(field.annotation)
     listed = typing.get_origin(field.annotation) is list and inner is not None
+    if key in (("loss",), ("metrics",)) and report.reported(key):
+        return None  # told in more detail
     if inner is None:
         return _absolute_paths(report, key, check_type(report, key, value, from_annotation(field.annotation)))
     if value is None:

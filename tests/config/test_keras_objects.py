@@ -124,6 +124,8 @@ def test_what_keras_does_not_find_by_that_spelling_is_kept_in_another(sections, 
         ({"metrics": ["mean_io_u"]}, "the metric `mean_io_u` needs the argument num_classes"),
         ({"metrics": ["accuracy", "PrecisionAtRecall"]}, "the metric `PrecisionAtRecall` needs the argument recall"),
         ({"optimizer": {"learning_rate": "CosineDecay"}}, "needs arguments initial_learning_rate, decay_steps"),
+        ({"metrics": [{"AUC": {"curve": "ROD"}}]}, "did you mean roc?"),
+        ({"metrics": [["mae"]]}, "metrics[0] is not a metric"),
         ({"loss": {"a": "mse", "b": "mae"}}, "losses per output are not supported here"),
         ({"loss": {"a": None, "b": None}}, "losses per output are not supported here"),
         ({"loss": {"Huber": None, "delta": 2}}, "write {Huber: {delta: 2}}"),
@@ -142,6 +144,9 @@ def test_what_a_run_would_refuse_is_refused(sections, text):
 @pytest.mark.parametrize(
     ("item", "text"),
     [
+        ("Dense", "write {Dense: {units: 32}}"),
+        ({"Rescaling": {"scale": "1./255"}}, "Rescaling.scale is not a number"),
+        ({"Conv1D": {"filters": 1, "kernel_size": 2, "padding": "cause"}}, "did you mean causal?"),
         ({"Lambda": {"function": "x + 1"}}, "the layer `Lambda` needs Python code"),
         ({"Input": {"shape": [3]}}, "dlrun adds the input layer itself"),
         ("InputLayer", "dlrun adds the input layer itself"),
