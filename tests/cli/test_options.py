@@ -4,6 +4,7 @@ import pytest
 
 from dlrun.cli import main
 from dlrun.cli._options import complete_config
+from dlrun.errors import ConfigError
 
 
 @pytest.fixture
@@ -40,7 +41,12 @@ def test_absolute_paths_and_shipped_names_are_completed(folder):
 
 def test_a_data_folder_with_any_name_reaches_the_config(folder, monkeypatch):
     seen = []
-    monkeypatch.setattr("dlrun.cli._options.load", lambda text, overrides, **_: seen.append(overrides) or exit())
+
+    def load(text, overrides, **_):
+        seen.extend(overrides)
+        raise ConfigError("that is enough")
+
+    monkeypatch.setattr("dlrun.cli._options.load", load)
     for name in ("data #1", "123"):
-        main(["train", "digits", "--data-dir", name])
-    assert seen == [['data.dir="data #1"'], ['data.dir="123"']]
+        assert main(["train", "digits", "--data-dir", name]) == 2
+    assert seen == ['data.dir="data #1"', 'data.dir="123"']
