@@ -19,7 +19,7 @@ from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import BATCH_SIZE, Score, baselines, outputs_as_predictions, predict_rows, score
 from dlrun.errors import ConfigError, DataError
-from dlrun.files import write_json
+from dlrun.files import make_folder, write_json
 from dlrun.run_dir import FORMAT, RunDir
 
 
@@ -57,6 +57,8 @@ def evaluate(
 
     With a `run` the score is written into it, and every reading of test is recorded. Raises DlrunError.
     """
+    if run:
+        make_folder(run.evaluations)  # before the work, not after it
     with open_session(config):
         data = load_data(config, load_preprocessing(run.preprocess) if run else None)
         notes = _check_same_data(data, run)
@@ -81,6 +83,7 @@ def _check_same_data(data: Prepared, run: RunDir | None) -> list[str]:
 
 def _score_split(model: keras.Model, data: Prepared, split: str, config: Config) -> tuple[Score, dict[str, float]]:
     ((name, originals),) = data.original_targets.items()
+    _check_inputs(model, data)
     units = data.spec.tasks[name].head.units
     if len(model.outputs) != 1 or tuple(model.outputs[0].shape[1:]) != (units,):
         raise ConfigError(f"the model's output is {model.outputs[0].shape}, the data wants {units} per sample")
@@ -92,9 +95,18 @@ def _score_split(model: keras.Model, data: Prepared, split: str, config: Config)
     return score(outputs, originals[rows], task, config.seed), baselines(data, split, original_units=True)
 
 
+def _check_inputs(model: keras.Model, data: Prepared) -> None:
+    """Raise ConfigError when the model takes inputs of other shapes than the data gives."""
+    if not getattr(model, "inputs", None):
+        return
+    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    given = [tuple(spec.shape) for spec in data.spec.inputs.values()]
+    if wanted != given:
+        raise ConfigError(f"the model takes inputs of shape {wanted}, the data gives {given}", key=("data",))
+
+
 def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
     """Write the evaluation into the run; a reading of test is counted in `run.json`."""
-    run.evaluations.mkdir(exist_ok=True)
     numbers = [int(path.name[:3]) for path in run.evaluations.glob("[0-9][0-9][0-9]-*")]
     number = max(numbers, default=0) + 1
     stem = f"{number:03d}-{evaluation.split}-{evaluation.model_file.stem}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
+from dlrun.errors import RunDirError
+
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file whole or not at all: temporary name, flush, rename."""
+    """Replace a file whole or not at all: temporary name, flush, rename. Raises RunDirError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as stream:
@@ -18,9 +21,22 @@ def write_text(path: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made if it is not there. Raises RunDirError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise RunDirError(f"the folder {path} cannot be written: {error.strerror}") from error
+    return path
 
 
 def json_text(value: Any) -> str:

@@ -18,6 +18,7 @@ from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import BATCH_SIZE, outputs_as_predictions, predict_rows, predicted_labels
 from dlrun.errors import DataError
+from dlrun.files import make_folder
 from dlrun.run_dir import RunDir
 from dlrun.spec import Task
 
@@ -39,6 +40,7 @@ def predict(
     Targets are never shown, so that predicting the test part is not a reading of it. Writes a CSV into the run.
     Raises DlrunError.
     """
+    make_folder(run.predictions)  # before the work, not after it
     with open_session(config):
         saved = load_preprocessing(run.preprocess)
         feeder, rows, texts = _raw_rows(saved, sources) if sources else _split_rows(config, split, saved)
@@ -68,7 +70,6 @@ def _split_rows(config: Config, split: str, saved: Saved) -> tuple[Feeder, np.nd
 def _write(run: RunDir, outputs: np.ndarray, task: Task, texts: list[str]) -> Predictions:
     columns = ["input", *_columns(task)]
     rows = [{"input": text, **values} for text, values in zip(texts, prediction_values(outputs, task), strict=True)]
-    run.predictions.mkdir(exist_ok=True)
     file = run.predictions / f"{datetime.now():%Y%m%d-%H%M%S-%f}.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns)

@@ -23,15 +23,17 @@ FORMAT = 1
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file of a run. Raises RunDirError when it is missing, damaged or of a newer format."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file of a run. Raises RunDirError when it is missing, damaged or of a newer format."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RunDirError(f"{path} is missing", hint="the run did not get that far, or the file was removed") from error
     except (OSError, ValueError) as error:
         raise RunDirError(f"{path} cannot be read: {error}") from error
-    if isinstance(value, dict) and value.get("format", FORMAT) > FORMAT:
+    if not isinstance(value, dict) or not isinstance(value.get("format", FORMAT), int):
+        raise RunDirError(f"{path} is damaged")
+    if value.get("format", FORMAT) > FORMAT:
         raise RunDirError(
             f"{path} has format {value['format']}", expected=f"format {FORMAT}", hint="it was written by a newer dlrun"
         )
@@ -121,7 +123,7 @@ class RunDir:
     def record(self) -> dict[str, Any]:
         """What `run.json` says. Raises RunDirError."""
         record = read_json(self.record_file)
-        if not isinstance(record, dict) or "status" not in record:
+        if "status" not in record:
             raise RunDirError(f"{self.record_file} is not a run's record")
         return record
 
@@ -150,7 +152,10 @@ class RunDir:
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` says. Raises RunDirError."""
-        return read_json(self.metrics_file)  # type: ignore[no-any-return]
+        metrics = read_json(self.metrics_file)
+        if not isinstance(metrics.get("best"), dict):
+            raise RunDirError(f"{self.metrics_file} is damaged")
+        return metrics
 
     def write_history(self, rows: list[dict[str, float]], seconds: list[float]) -> None:
         """Rewrite `history.csv` (one row per epoch, counted from 1) and `timing.csv`."""
@@ -211,8 +216,10 @@ def find_run(text: str, outputs: Path) -> RunDir:
     Raises UnknownNameError, or RunDirError when a prefix is not unique.
     """
     path = Path(text)
-    if text != "-" and path.is_dir() and (path / "run.json").exists():
+    if text != "-" and (path / "run.json").exists():
         return RunDir(path.absolute())
+    if (path / "config.yaml").exists():
+        raise RunDirError(f"{path / 'run.json'} is missing", hint="this run did not begin, or the file was removed")
     runs = list(list_runs(outputs))
     if text == "-":
         if not runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Mapping
@@ -67,6 +68,9 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
         kind = error.kind if isinstance(error, TrainingError) else type(error).__name__.removesuffix("Error").lower()
         status, failure = FAILED, {"kind": kind, "message": str(error.located(config.place))}
         raise
+    except OSError as error:
+        status, failure = FAILED, {"kind": "disk", "message": str(error)}
+        raise RunDirError(f"the run {run.path} cannot be written: {error.strerror}") from error
     except BaseException as error:
         status, failure = FAILED, {"kind": "crash", "message": f"{type(error).__name__}: {error}"}
         with run.log_file.open("a", encoding="utf-8") as log:
@@ -75,7 +79,8 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
     finally:
         seconds = time.perf_counter() - began
         resumable = {"resumable": bool(checkpointing.generations(run.checkpoint))} if status != COMPLETED else {}
-        run.end(status, seconds=round(seconds, 2), **resumable, **({"failure": failure} if failure else {}))
+        with contextlib.suppress(RunDirError) if failure else contextlib.nullcontext():
+            run.end(status, seconds=round(seconds, 2), **resumable, **({"failure": failure} if failure else {}))
         emit(RunEnded(status, seconds))
 
 

@@ -61,7 +61,7 @@ def test_changed_data_is_said(run):
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 half"])
 def test_a_damaged_model_file_is_one_clear_error(run, content):
     run.model_file("best").write_bytes(content)
-    with pytest.raises(RunDirError, match=r"best\.keras cannot be loaded by Keras"):
+    with pytest.raises(RunDirError, match=r"best\.keras is damaged, or not a \.keras file"):
         evaluate(load_config(run.config_file), run.model_file("best"), run=run)
 
 

@@ -69,7 +69,7 @@ def test_a_loss_that_does_not_fit_is_refused_with_the_table(digits, outputs):
 
 
 def test_an_unlogged_monitor_is_refused_before_training(digits, outputs):
-    with pytest.raises(ConfigError, match="val_mse is not a metric of this run"):
+    with pytest.raises(ConfigError, match=r"monitor\.metric is not a metric of this run"):
         train(digits(monitor="val_mse"), outputs=outputs)
 
 
@@ -334,3 +334,77 @@ def test_results_of_scaled_targets_are_also_given_in_original_units(digits, outp
     assert metrics["expect"]["met"] is True
     score = evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="validation").score
     assert score.values["mae"] == pytest.approx(metrics["best_original"]["val_mae"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ({"loss": "categorical_crossentropy"}, {"accuracy"}),
+        ({"loss": "mse"}, {"accuracy"}),
+        ({"metrics": ["accuracy", {"AUC": {}}, {"F1Score": {"average": "macro"}}]}, {"accuracy", "auc", "f1_score"}),
+        ({"loss": {"Huber": {"delta": 2.0}}, "metrics": ["mae"]}, {"mae"}),
+    ],
+)
+def test_classes_are_given_as_rows_to_the_losses_and_metrics_that_want_them(digits, outputs, keys, names):
+    run = train(digits(**keys), outputs=outputs)
+    assert names <= set(run.history()[0])
+    assert run.history()[-1]["loss"] < run.history()[0]["loss"]
+    found = evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="validation")
+    if "accuracy" in names:
+        best = run.metrics()["best"]["val_accuracy"]
+        assert found.score.values["accuracy"] == pytest.approx(best, abs=1e-6)
+
+
+def test_the_same_loss_in_both_forms_learns_the_same(digits, outputs):
+    forms = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    sparse, rows = (train(digits(loss=loss), outputs=outputs).history() for loss in forms)
+    for one, other in zip(sparse, rows, strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_a_callback_that_watches_an_unlogged_metric_is_refused(digits, outputs):
+    with pytest.raises(ConfigError, match="val_mae is not logged"):
+        train(digits(callbacks=[{"name": "EarlyStopping", "monitor": "val_mae", "mode": "min"}]), outputs=outputs)
+
+
+def test_a_plugin_that_exits_does_not_end_the_program(digits, outputs, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("import sys, dlrun\n@dlrun.model('leaver')\ndef leaver(spec):\n    sys.exit(0)\n")
+    with pytest.raises(ConfigError, match="the model 'leaver' failed: SystemExit: 0"):
+        train(digits(plugins=[str(plugin)], model="leaver"), outputs=outputs)
+
+
+def test_what_a_plugin_prints_goes_to_stderr(digits, outputs, tmp_path, capsys):
+    plugin = tmp_path / "mine.py"
+    code = "return keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation='softmax')])"
+    body = f"    print('hello')\n    {code}\n"
+    plugin.write_text(f"import keras, dlrun\n@dlrun.model('talker')\ndef talker(spec):\n{body}")
+    train(digits(plugins=[str(plugin)], model="talker"), outputs=outputs)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "hello\n")
+
+
+def test_progress_that_nobody_reads_does_not_stop_the_run(digits, outputs):
+    def closed(_event):
+        raise BrokenPipeError
+
+    assert train(digits(), outputs=outputs, on_event=closed).status() == "completed"
+
+
+def test_a_full_disk_fails_the_run_with_one_clear_error(digits, outputs, monkeypatch):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dlrun.engine.checkpointing.save", full)
+    with pytest.raises((RunDirError, TrainingError), match="No space left on device"):
+        train(digits(), outputs=outputs)
+    (run,) = list_runs(outputs)
+    assert run.status() == "failed"
+
+
+def test_metrics_with_made_up_names_are_logged_under_them_every_time(digits, outputs):
+    keys = {"metrics": [{"MeanIoU": {"num_classes": 10}}, "accuracy"], "loss": "categorical_crossentropy"}
+    for _ in range(2):
+        run = train(digits(**keys, monitor="val_mean_io_u"), outputs=outputs)
+        assert run.metrics()["mode"] == "max"
+        assert "val_mean_io_u" in run.history()[0]

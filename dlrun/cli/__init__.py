@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from dlrun import __version__
-from dlrun.errors import DlrunError, Interrupted
+from dlrun.errors import ConfigError, DlrunError, Interrupted
+
+_UsageError: Any = typer.BadParameter.__bases__[0]  # of the click that Typer brings along
 
 app = typer.Typer(
     name="dlrun",
@@ -59,10 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 the work failed, 2 the config or command is wrong,
     75 stopped with a checkpoint, 130 interrupted without one.
     """
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open for the whole process
     arguments = [*(sys.argv[1:] if argv is None else argv)]  # not list(): the verb of that name is imported here
+    arguments = arguments or ["--help"]
     debug = "--debug" in arguments
     try:
-        app(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=True)
+        code = app(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
     except DlrunError as error:
         if debug:
             raise
@@ -71,12 +80,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_error(Interrupted("interrupted", resumable=False), as_json="--json" in arguments)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help" if context else None
+        print_error(ConfigError(error.format_message(), hint=hint), as_json="--json" in arguments)
+        return ConfigError.exit_code
+    except typer.Abort:
+        print_error(Interrupted("interrupted", resumable=False), as_json="--json" in arguments)
+        return 130
     except SystemExit as exit_:
         return int(exit_.code or 0)
-    return 0
+    except BrokenPipeError:  # nobody reads on: `dlrun runs | head -1`
+        _discard_stdout()
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_stdout()
+        typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        return 1
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_error(error: DlrunError, *, as_json: bool) -> None:

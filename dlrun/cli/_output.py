@@ -41,8 +41,10 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
 
 
-def number(value: float) -> str:
-    """A measured value: four decimals when it is small, fewer the larger it is."""
+def number(value: float | None) -> str:
+    """A measured value: four decimals when it is small, fewer the larger it is; None, as in JSON, is not a number."""
+    if value is None:
+        return "nan"
     digits = 4 if abs(value) < 100 else 1 if abs(value) < 10_000 else 0
     return f"{value:,.{digits}f}"
 
@@ -53,7 +55,9 @@ def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
 
     table = Table(box=None, pad_edge=False, show_header=bool(headings))
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
+        table.add_column(
+            heading, justify="left" if heading in left else "right", no_wrap=heading not in left, overflow="fold"
+        )
     return table
 
 

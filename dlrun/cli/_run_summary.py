@@ -50,12 +50,12 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _against(name: str, value: float, baselines: dict[str, float]) -> str:
+def _against(name: str, value: float | None, baselines: dict[str, float]) -> str:
     """The baseline beside a metric, and whether the model beats it."""
     if name not in baselines:
         return ""
     level, higher_is_better = baselines[name], "acc" in name
-    beaten = value > level if higher_is_better else value < level
+    beaten = value is not None and (value > level if higher_is_better else value < level)
     return f"  baseline {number(level)}" + ("" if beaten else "  [red]not better than the baseline[/]")
 
 

@@ -41,6 +41,7 @@ def predict(
     from dlrun.run_dir import find_run
 
     found = find_run(run, outputs)
+    found.record()  # a damaged or newer run is refused
     config = load_config(found.config_file)
     _options.start_keras(config, verbose=verbose)
     from dlrun.predict import predict as run_predict

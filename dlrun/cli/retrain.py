@@ -34,6 +34,7 @@ def retrain(
     from dlrun.studies.retrain import plan
 
     parent = find_run(run, outputs)
+    parent.record()  # a damaged or newer run is refused
     config, notes = plan(parent, load_config(parent.config_file), epochs=epochs, batch_size=batch_size)
     _options.start_keras(config, verbose=verbose)
     with listener(quiet=quiet, as_json=as_json) as on_event:

@@ -27,7 +27,8 @@ def runs(
         print_json({"runs": rows})
         return
     if not rows:
-        typer.echo(f"no runs under {outputs}/ yet; start one: dlrun train digits")
+        called = f" of the name {name}" if name else ""
+        typer.echo(f"no runs{called} under {outputs}/ yet; start one: dlrun train {name or 'digits'}")
         return
     table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
     for row in rows[-last:]:

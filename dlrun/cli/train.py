@@ -53,7 +53,7 @@ def train(
     if resume is not None:
         loaded, interrupted = _options.load_run_to_resume(resume, outputs, [*options, *(overrides or [])])
     else:
-        loaded, interrupted = _options.load(str(config), [*(overrides or []), *options]), None
+        loaded, interrupted = _options.load(str(config), [*(overrides or []), *options], to_train=True), None
     _options.start_keras(loaded, verbose=verbose)
     if dry_run:
         from dlrun.cli import _rehearsal_table

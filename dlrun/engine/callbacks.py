@@ -16,7 +16,7 @@ from dlrun.config.schema import Component, Config
 from dlrun.engine import checkpointing
 from dlrun.engine.checkpointing import Checkpoint, Progress
 from dlrun.engine.saving import save_models
-from dlrun.errors import ConfigError, Interrupted, TrainingError
+from dlrun.errors import ConfigError, Interrupted, TrainingError, did_you_mean, listing
 from dlrun.events import EpochDone, OnEvent, StepDone
 from dlrun.files import first_line, short
 from dlrun.keras_names import CALLBACK_PATHS
@@ -25,23 +25,26 @@ from dlrun.run_dir import RunDir
 REPORT_SECONDS = 0.1
 
 
-def make_callbacks(config: Config, run: RunDir, monitor: str, mode: str) -> list[keras.callbacks.Callback]:
+def make_callbacks(
+    config: Config, run: RunDir, monitor: tuple[str, str], logged: Sequence[str] = ()
+) -> list[keras.callbacks.Callback]:
     """Keras callbacks by name. The config's `monitor` is the default of every callback that monitors something, and
     paths lead into the run. TensorBoard is added unless `training.tensorboard` is false or the list has one.
 
-    Raises ConfigError when Keras has no such callback or refuses the arguments.
+    Raises ConfigError when Keras has no such callback or refuses the arguments, or when one monitors what is not among
+    the names `logged` (unless that is empty: not known).
     """
     components = list(config.callbacks)
     if config.training.tensorboard and not any(c.name == "TensorBoard" for c in components):
         components.append(Component(name="TensorBoard", write_graph=False))  # type: ignore[call-arg]
     return [
-        _make_callback(component, position, run, {"monitor": monitor, "mode": mode})
+        _make_callback(component, position, run, dict(zip(("monitor", "mode"), monitor, strict=True)), logged)
         for position, component in enumerate(components)
     ]
 
 
 def _make_callback(
-    component: Component, position: int, run: RunDir, monitored: dict[str, str]
+    component: Component, position: int, run: RunDir, monitored: dict[str, str], logged: Sequence[str]
 ) -> keras.callbacks.Callback:
     cls = getattr(keras.callbacks, component.name, None)
     key = ("callbacks", position)
@@ -51,6 +54,10 @@ def _make_callback(
     arguments = dict(component.parameters)
     if "monitor" in accepted and "monitor" not in arguments:
         arguments = {name: value for name, value in monitored.items() if name in accepted} | arguments
+    watched = str(arguments.get("monitor", ""))
+    if watched and logged and watched not in logged:
+        hint = did_you_mean(watched, logged)
+        raise ConfigError(f"{watched} is not logged", key=(*key, "monitor"), expected=listing(logged), hint=hint)
     arguments = _paths_into(run.path, component.name, arguments)
     try:
         return cls(**arguments)
@@ -145,6 +152,8 @@ class RunRecorder(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.write()
+        if self.progress.epochs and self.progress.best_epoch is None:
+            raise TrainingError(f"{self.plan.monitor} was never a number", kind="nan", key=("monitor", "metric"))
 
     def _interruption(self) -> Interrupted:
         done = self.progress.epochs
@@ -172,6 +181,8 @@ class RunRecorder(keras.callbacks.Callback):
             known = ", ".join(row)
             raise ConfigError(f"{self.plan.monitor} was not logged", key=("monitor", "metric"), expected=known)
         before = self.progress.best_epoch
+        if self.plan.validated and not math.isfinite(value):
+            return False
         if self.plan.validated and before is not None:
             best = self.progress.history[before - 1][self.plan.monitor]
             if not (value < best if self.plan.mode == "min" else value > best):
@@ -187,7 +198,7 @@ class RunRecorder(keras.callbacks.Callback):
             return
         self.run.write_history(self.progress.history, self.progress.seconds)
         checkpointing.save(self.run.checkpoint, self.model, self.others, self.progress)
-        if self.progress.best_epoch != self._best_on_disk:
+        if self.progress.best_epoch not in (None, self._best_on_disk):
             self._save_best()
         self._written = time.perf_counter()
 

@@ -23,6 +23,7 @@ from dlrun.errors import RunDirError
 
 FORMAT = 1
 KEPT = 2
+_PRIVATE_STATE = {"SwapEMAWeights": ("_ema_weights_in_model",)}
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -187,7 +188,8 @@ def callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], 
     lists: dict[str, list[np.ndarray]] = {}
     settings = signature(type(callback)).parameters
     for name, value in vars(callback).items():
-        if name.startswith("_") or name in settings or name in ("params", "model", "validation_data"):
+        private = name.startswith("_") and name not in _PRIVATE_STATE.get(type(callback).__name__, ())
+        if private or name in settings or name in ("params", "model", "validation_data"):
             continue
         value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, _SCALARS):

@@ -13,16 +13,15 @@ from dlrun.config.metric_names import metric_names
 from dlrun.config.schema import Component, Config, Monitor
 from dlrun.data._dataset import Prepared
 from dlrun.engine.scoring import gives_logits
+from dlrun.engine.task_rules import check_loss, check_metrics, needs_one_hot
 from dlrun.errors import ConfigError, Key, did_you_mean, listing
 from dlrun.files import first_line
-from dlrun.keras_names import to_snake_case
 from dlrun.spec import TABLE_4_1, DataSpec, Task
 
 _MAXIMISED = (
     *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k"),
     *("similarity", "correlation", "concordance"),
 )
-_CLASSIFICATION_LOSSES = ("crossentropy", "hinge", "bce", "kl_divergence", "kld", "dice", "tversky")
 
 
 @dataclass(frozen=True)
@@ -47,40 +46,11 @@ def choose_compilation(config: Config, task: Task) -> Compilation:
     if config.loss is not None:
         check_loss(config.loss, task)
     metrics: list[str | dict[str, Any]] = list(head.metrics if config.metrics is None else config.metrics)
-    return Compilation(config.loss if config.loss is not None else head.loss, metrics)
-
-
-def check_loss(loss: str | dict[str, Any], task: Task) -> None:
-    """Refuse a loss that cannot learn the task. Raises ConfigError with the table."""
-    name = to_snake_case(loss if isinstance(loss, str) else next(iter(loss)))
-    wrong = None
-    if task.kind == "regression" and any(part in name for part in _CLASSIFICATION_LOSSES):
-        wrong = "the target is a number"
-    elif task.kind == "multiclass" and (name.startswith("binary") or name == "bce"):
-        wrong = f"there are {len(task.labels)} classes, one per sample"
-    elif task.kind == "multiclass" and name.startswith("categorical_") and not task.one_hot:
-        wrong = "the labels are integers"
-    elif task.kind == "multiclass" and name == "sparse_categorical_crossentropy" and task.one_hot:
-        wrong = "the labels are one-hot rows"
-    elif task.kind == "multilabel" and "categorical" in name:
-        wrong = "a sample may have several labels"
-    elif task.kind == "binary" and "categorical" in name:
-        wrong = "there are two classes and one sigmoid unit"
-    if wrong:
-        raise ConfigError(
-            f"the loss {name} does not fit the data: {wrong}",
-            key=("loss",),
-            expected=TABLE_4_1,
-            hint=f"leave the key out, or write loss: {task.head.loss}",
-        )
-
-
-def loss_fits_loosely(loss: str | dict[str, Any], task: Task) -> str | None:
-    """A warning for a loss that works but is not the usual one for the task, or None."""
-    name = to_snake_case(loss if isinstance(loss, str) else next(iter(loss)))
-    if task.classifies and ("squared_error" in name or name in ("mse", "mae") or "absolute_error" in name):
-        return f"loss {name} on a {task.kind} task; table 4-1 of the book has {task.head.loss}"
-    return None
+    loss = config.loss if config.loss is not None else head.loss
+    if task.kind == "multiclass" and config.loss is None and any(needs_one_hot(entry) for entry in metrics):
+        loss = "categorical_crossentropy"  # the same loss on one-hot labels, which those metrics need
+    check_metrics(metrics, loss, task)
+    return Compilation(loss, metrics)
 
 
 def make_optimizer(component: Component) -> keras.optimizers.Optimizer:
@@ -90,10 +60,10 @@ def make_optimizer(component: Component) -> keras.optimizers.Optimizer:
     if isinstance(rate, dict):
         ((name, options),) = rate.items()
         schedules = keras.optimizers.schedules
-        arguments["learning_rate"] = _construct(
-            _class_named(schedules, name), options or {}, ("optimizer", "learning_rate")
-        )
-    return _construct(_class_named(keras.optimizers, component.name), arguments, ("optimizer",))
+        key = ("optimizer", "learning_rate")
+        arguments["learning_rate"] = _construct(_class_named(schedules, name, key), options or {}, key)
+    section = ("optimizer",)
+    return _construct(_class_named(keras.optimizers, component.name, section), arguments, section)
 
 
 def make_loss(loss: str | dict[str, Any]) -> Any:
@@ -101,18 +71,20 @@ def make_loss(loss: str | dict[str, Any]) -> Any:
     if isinstance(loss, str):
         return loss
     ((name, arguments),) = loss.items()
-    return _construct(_class_named(keras.losses, name), arguments or {}, ("loss",))
+    return _construct(_class_named(keras.losses, name, ("loss",)), arguments or {}, ("loss",))
 
 
 def make_metrics(metrics: Sequence[str | dict[str, Any]]) -> list[Any]:
     """Keras metrics; strings stay strings, which Keras resolves by the shapes of labels and outputs."""
     made = []
-    for position, entry in enumerate(metrics):
+    for position, (entry, logged) in enumerate(zip(metrics, metric_names(metrics), strict=True)):
         if isinstance(entry, str):
             made.append(entry)
             continue
         ((name, arguments),) = entry.items()
-        made.append(_construct(_class_named(keras.metrics, name), arguments or {}, ("metrics", position)))
+        arguments = {"name": logged, **(arguments or {})}  # else Keras counts the objects of a process: auc, auc_1
+        key = ("metrics", position)
+        made.append(_construct(_class_named(keras.metrics, name, key), arguments, key))
     return made
 
 
@@ -122,9 +94,14 @@ def settled_sections(config: Config, data: Prepared) -> dict[str, Any]:
     Raises ConfigError when the stated loss does not fit the task or no such metric is logged.
     """
     compilation = choose_compilation(config, data.spec.task)
-    validated = "validation" in data.splits
-    metric, mode = resolve_monitor(config, compilation, validated=validated)
+    metric, mode = resolve_monitor(config, compilation, validated="validation" in data.splits)
     return {"loss": compilation.loss, "metrics": compilation.metrics, "monitor": Monitor(metric=metric, mode=mode)}
+
+
+def logged_names(metrics: Sequence[str | dict[str, Any]], *, validated: bool) -> list[str]:
+    """Every name a run logs for these metrics."""
+    known = ["loss", *metric_names(metrics)]
+    return [f"val_{name}" for name in known] + known if validated else known
 
 
 def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
@@ -178,8 +155,7 @@ def output_activation(model: keras.Model) -> str | None:
 
 def resolve_monitor(config: Config, compilation: Compilation, *, validated: bool) -> tuple[str, Literal["min", "max"]]:
     """The monitored metric and its mode ("min" or "max"). Raises ConfigError when no such metric is logged."""
-    known = ["loss", *compilation.metric_names]
-    known = [f"val_{name}" for name in known] + known if validated else known
+    known = logged_names(compilation.metrics, validated=validated)
     metric = config.monitor.metric or ("val_loss" if validated else "loss")
     check_metric(metric, known, ("monitor", "metric"), validated=validated)
     mode = config.monitor.mode
@@ -216,13 +192,13 @@ def check_metric(metric: str, known: Sequence[str], key: Key, *, validated: bool
         raise ConfigError(f"{metric} is not a metric of this run", key=key, expected=listing(known), hint=hint)
 
 
-def _class_named(module: Any, name: str) -> Any:
+def _class_named(module: Any, name: str, key: Key) -> Any:
     """The class of that name, whatever its case. Raises ConfigError."""
-    classes = {attribute.lower(): getattr(module, attribute) for attribute in dir(module)}
-    found = classes.get(name.lower()) or classes.get(name.replace("_", "").lower())
-    if not isclass(found):
-        raise ConfigError(f"Keras has no {name} in {module.__name__}")
-    return found
+    classes = {name.lower(): found for name, found in vars(module).items() if isclass(found)}
+    wanted = name.lower()
+    if wanted not in classes and wanted.replace("_", "") not in classes:
+        raise ConfigError(f"Keras has no {name} in {module.__name__}", key=key)
+    return classes.get(wanted) or classes[wanted.replace("_", "")]
 
 
 def _construct(cls: Any, arguments: dict[str, Any], key: Key) -> Any:

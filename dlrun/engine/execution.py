@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,17 +48,19 @@ def train_model(
     experiment: Experiment,
     *,
     monitor: tuple[str, str],
+    logged: Sequence[str] = (),
     saved_models: dict[str, keras.Model] | None = None,
 ) -> Outcome:
     """Train a compiled model on the experiment's data and keep the best of it in the run.
 
-    Works for every `keras.Model`, with a `train_step` of its own or not. `saved_models` are the models that the run
-    leaves behind by name; the default is `model` itself, as `best.keras` and `last.keras`.
+    Works for every `keras.Model`, with a `train_step` of its own or not. `logged` are the names it logs, if known, to
+    check what callbacks monitor. `saved_models` are the models that the run leaves behind by name; the default is
+    `model` itself, as `best.keras` and `last.keras`.
     Raises TrainingError, Interrupted.
     """
     config, run = experiment.config, experiment.run
     saved = saved_models or {"": model}
-    callbacks = make_callbacks(config, run, *monitor)
+    callbacks = make_callbacks(config, run, monitor, logged)
     clock, feeder = _EpochClock(), Feeder.of(experiment.data)
     train, validation = _pipelines(experiment, feeder, clock)
     checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
@@ -139,7 +141,7 @@ def class_weights(experiment: Experiment) -> dict[int, float] | None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that is set by the first SIGINT or SIGTERM; the second SIGINT raises KeyboardInterrupt as usual.
+    """An event that is set by the first SIGINT, SIGTERM or SIGHUP; the second SIGINT raises KeyboardInterrupt as usual.
 
     Outside the main thread signals cannot be caught, and the event is never set.
     """
@@ -153,7 +155,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         asked.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield asked
     finally:

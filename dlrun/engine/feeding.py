@@ -26,11 +26,13 @@ def sample_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
 def targets_for_model(targets: np.ndarray, task: Task) -> np.ndarray:
     """Targets in the shape that Keras' losses and all its metrics take.
 
-    Binary labels and numbers become float32 `(rows, outputs)`, integer classes int32 `(rows,)`, one-hot and
-    multi-label rows float32 `(rows, labels)`.
+    Binary labels and numbers become float32 `(rows, outputs)`, integer classes int32 `(rows,)` or, when the task asks
+    for one-hot rows, float32 `(rows, labels)`; multi-label rows float32 `(rows, labels)`.
     """
     if task.kind == "multiclass" and not task.one_hot:
         return targets.reshape(-1).astype("int32")
+    if task.kind == "multiclass" and targets.size == len(targets):
+        return np.eye(len(task.labels), dtype="float32")[targets.reshape(-1).astype(int)]
     return targets.reshape(len(targets), -1).astype("float32")
 
 

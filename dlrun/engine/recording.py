@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +18,7 @@ from dlrun.engine.execution import Outcome
 from dlrun.engine.resolve import Experiment, builders, source_file
 from dlrun.engine.scoring import baseline_for, baselines
 from dlrun.engine.session import Session
-from dlrun.events import Event, OnEvent, as_line
+from dlrun.events import Event, OnEvent, as_line, ignore
 from dlrun.files import first_line
 from dlrun.run_dir import FORMAT, RunDir
 
@@ -37,13 +38,18 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._stream:
-            self._stream.close()
+            with contextlib.suppress(OSError):
+                self._stream.close()
 
     def __call__(self, event: Event) -> None:
         line = as_line(event)
         if line and self._stream:
-            self._stream.write(f"{datetime.now():%H:%M:%S} {line}\n")
-        self._on_event(event)
+            with contextlib.suppress(OSError):  # a full disk ends the run where something is lost, not at a log line
+                self._stream.write(f"{datetime.now():%H:%M:%S} {line}\n")
+        try:
+            self._on_event(event)
+        except OSError:  # nobody reads the progress any more: a closed pipe or terminal
+            self._on_event = ignore
 
 
 def provenance(config: Config, session: Session, about: Mapping[str, object]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import shutil
+import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,21 @@ class Experiment:
         return build_model(self.config.model, self.data.spec)
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_session(config: Config) -> Iterator[Session]:
     """Steps 2 to 4 of a run: environment, session, plugins and builders.
 
-    Errors raised inside get their place in the config. Raises DlrunError.
+    What plugins print goes to stderr, since stdout is for results; errors raised inside get their place in the config.
+    Raises DlrunError.
     """
     try:
-        environment.set_environment(config.runtime.backend, config.runtime.device)
-        session = start_session(config.runtime, config.seed)
-        for plugin in config.plugins:
-            load_plugin(plugin)
-        builders(config)
-        yield session
+        with contextlib.redirect_stdout(sys.stderr):
+            environment.set_environment(config.runtime.backend, config.runtime.device)
+            session = start_session(config.runtime, config.seed)
+            for plugin in config.plugins:
+                load_plugin(plugin)
+            builders(config)
+            yield session
     except DlrunError as error:
         error.located(config.place)
         raise
@@ -96,7 +99,7 @@ def load_data(config: Config, fitted: Saved | None = None) -> Prepared:
         )
     except DlrunError:
         raise
-    except Exception as error:  # boundary: a dataset's code
+    except (Exception, SystemExit) as error:  # boundary: a dataset's code
         raise _builder_error("data", config.data.name, DATASETS.get(config.data.name), error) from error
 
 
@@ -129,7 +132,7 @@ def build_model(component: Component, spec: DataSpec) -> keras.Model:
         model = builder(spec, **component.parameters)
     except DlrunError:
         raise
-    except Exception as error:  # boundary: a builder's code
+    except (Exception, SystemExit) as error:  # boundary: a builder's code
         raise _builder_error("model", component.name, builder, error) from error
     if not isinstance(model, keras.Model):
         raise ConfigError(
@@ -149,14 +152,14 @@ def _call_once(model: keras.Model, spec: DataSpec) -> None:
     }
     try:
         model(zeros if len(zeros) > 1 else next(iter(zeros.values())))
-    except Exception as error:  # boundary: the user's model
+    except (Exception, SystemExit) as error:  # boundary: the user's model
         raise ConfigError(
             f"the model could not be called on one row of the data: {first_line(error)}",
             key=("model",),
         ) from error
 
 
-def _builder_error(section: str, name: str, builder: Callable[..., Any], error: Exception) -> ConfigError:
+def _builder_error(section: str, name: str, builder: Callable[..., Any], error: BaseException) -> ConfigError:
     file = source_file(builder)
     kind = "dataset" if section == "data" else section
     return ConfigError(
@@ -171,7 +174,7 @@ def source_file(builder: Callable[..., Any]) -> Path:
     return Path(inspect.getsourcefile(inspect.unwrap(builder)) or "")
 
 
-def _raised_in(error: Exception, file: Path) -> str:
+def _raised_in(error: BaseException, file: Path) -> str:
     """`file:line` of the innermost frame in the builder's own file."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
     return f"{file}:{frames[-1].lineno}" if frames else str(file)

@@ -25,7 +25,7 @@ def run_routine(experiment: Experiment) -> Outcome:
         outcome = routine(experiment, **config.routine.parameters)
     except DlrunError:
         raise
-    except Exception as error:  # boundary: Keras, TensorFlow or the user's routine
+    except (Exception, SystemExit) as error:  # boundary: Keras, TensorFlow or the user's routine
         with experiment.run.log_file.open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         raise explain(error, experiment.config) from error
@@ -37,7 +37,7 @@ def run_routine(experiment: Experiment) -> Outcome:
     return outcome
 
 
-def explain(error: Exception, config: Config) -> TrainingError:
+def explain(error: BaseException, config: Config) -> TrainingError:
     """A TrainingError with its kind (oom, shape, crash), cause and a hint, in the config's words."""
     text = f"{type(error).__name__}: {error}".lower()
     message = _useful_line(error)
@@ -60,7 +60,7 @@ def explain(error: Exception, config: Config) -> TrainingError:
     )
 
 
-def _useful_line(error: Exception) -> str:
+def _useful_line(error: BaseException) -> str:
     """The first line that says something, without dumps of graph nodes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in lines if not _NOISE.match(line)), first_line(error))[:300]

@@ -24,6 +24,8 @@ def load_model(path: Path) -> keras.Model:
     """A model from a `.keras` file, in Keras' safe mode. Raises RunDirError."""
     if not path.is_file():
         raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
+    if not zipfile.is_zipfile(path):
+        raise RunDirError(f"{path} is damaged, or not a .keras file")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:

@@ -62,7 +62,7 @@ def predicted_labels(outputs: np.ndarray, task: Task) -> np.ndarray:
 
 def true_labels(targets: np.ndarray, task: Task) -> np.ndarray:
     """Targets in the form of `predicted_labels`."""
-    if task.kind == "multiclass" and task.one_hot:
+    if task.kind == "multiclass" and targets.size > len(targets):  # one-hot rows
         return np.asarray(targets.argmax(axis=1))
     return targets.astype(int) if task.kind == "multilabel" else targets.reshape(-1).astype(int)
 

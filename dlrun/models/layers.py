@@ -27,7 +27,9 @@ def stack(spec: DataSpec, *, layers: Layers, head: bool = True) -> keras.Model:
         ConfigError: A layer refuses its arguments or its input, or the stack does not end as the head needs it.
     """
     inputs = features = single_input(spec, "layers")
+    _check_names(layers, {*spec.inputs, *(spec.tasks if head else ())})
     for position, item in enumerate(layers):
+        _check_vocabulary(item, spec, position)
         features = _apply(item, features, position)
     if head:
         _check_ready_for_head(layers, features)
@@ -35,11 +37,42 @@ def stack(spec: DataSpec, *, layers: Layers, head: bool = True) -> keras.Model:
     return keras.Model(inputs, features, name="layers")
 
 
+def _check_names(layers: list[object], taken: set[str]) -> None:
+    """Raise ConfigError when two layers have one name, or one has the name of an input or of the output."""
+    for position, item in enumerate(layers):
+        name = split_notation(item)[1].get("name")
+        if name in taken:
+            raise ConfigError(
+                f"the name {name!r} is taken by another layer, an input or the output",
+                key=("model", "layers", position),
+            )
+        taken = taken | ({name} if name else set())
+
+
+def _check_vocabulary(item: object, spec: DataSpec, position: int) -> None:
+    """Raise ConfigError when an Embedding on the input has fewer rows than there are word ids."""
+    name, arguments = split_notation(item)
+    size, words = arguments.get("input_dim"), spec.input.vocabulary_size
+    if name == "Embedding" and position == 0 and words and size and size < words:
+        raise ConfigError(
+            f"the Embedding has {size} rows, the data has {words} different word ids",
+            key=("model", "layers", position),
+            hint=f"input_dim: {words}",
+        )
+
+
 def _apply(item: object, features: keras.KerasTensor, position: int) -> keras.KerasTensor:
     """The output of one layer; its errors told with the layer's place and the shape that came in."""
     name, arguments = split_notation(item)
+    if name in ("Input", "InputLayer"):
+        raise ConfigError(
+            "dlrun adds the input layer, from the data", key=("model", "layers", position), hint="remove this line"
+        )
     try:
-        return make_layer(item)(features)
+        features_out = make_layer(item)(features)
+        if not hasattr(features_out, "shape"):
+            raise TypeError("it gives several outputs; a stack passes on one")
+        return features_out
     except Exception as error:  # boundary: Keras raises anything from TypeError to its own errors here
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ConfigError(
