@@ -6,8 +6,11 @@ from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.rehearse import rehearse, summarise
 
-BUNDLED = {"digits"}
-WITH_SAMPLE = {"imdb"}
+BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes"}
+WITH_SAMPLE = {
+    *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "reuters", "boston_housing"),
+    *("mnist", "mnist_convnet", "fashion_mnist", "cifar10"),
+}
 NEED_FILES = {"titanic", "adult", "california_housing"}
 
 
@@ -27,7 +30,7 @@ def test_a_config_loads_and_opens_with_its_source(name):
 
 @pytest.mark.parametrize("name", sorted(BUNDLED | WITH_SAMPLE))
 def test_a_config_rehearses_offline(name):
-    options = ["data.sample=true"] if name in WITH_SAMPLE else []
+    options = ["runtime.jit_compile=false", *(["data.sample=true"] if name in WITH_SAMPLE else [])]
     assert rehearse(load_config(shipped_configs()[name], options)).model.parameters > 0
 
 
