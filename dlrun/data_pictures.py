@@ -1,0 +1,87 @@
+"""Pictures of what a model sees: images, histograms, windows, series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dlrun.drawing import BLUE
+
+MOST_PANELS = 12
+MOST_POINTS = 3000  # of a drawn series
+
+
+def draw_images(images: np.ndarray, titles: Sequence[str], path: Path) -> Path:
+    """A grid of images `(n, height, width, 1 or 3)`; all share one scale, black the lowest value, white the highest."""
+    low, high = float(images.min()), float(images.max())
+    scale = (0.0, 1.0) if low >= 0 and 0.5 < high <= 1 else (0.0, 255.0) if low >= 0 and high > 50 else (low, high)
+    shown = np.clip((images.astype("float32") - scale[0]) / ((scale[1] - scale[0]) or 1), 0, 1)
+    columns = min(5, len(images))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.7 * columns, 1.95 * rows), layout="constrained")
+    for place, image in enumerate(shown):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.imshow(image[:, :, 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(_short(titles[place], 20), fontsize=8)
+        axes.axis("off")
+    return _save(figure, path)
+
+
+def draw_histograms(values: np.ndarray, name: str, path: Path) -> Path:
+    """Histograms of the columns `(rows, columns)`; of all values together when there are too many columns."""
+    count = values.shape[1]
+    if count > 4 * MOST_PANELS:
+        panels = {f"{name}: all {count:,} columns": values.reshape(-1)}
+    else:
+        panels = {f"{name} {place + 1} of {count}": values[:, place] for place in range(min(count, MOST_PANELS))}
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(max(4.8, 2.6 * columns), max(2.8, 2.1 * rows)), layout="constrained")
+    for place, (title, column) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.hist(column, bins=30, color=BLUE)
+        axes.set_title(title, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    return _save(figure, path)
+
+
+def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path) -> Path:
+    """Windows `(n, steps, features)` below each other, the first features as lines, the target as title."""
+    figure = Figure(figsize=(7.2, 1.9 * len(windows)), layout="constrained")
+    for place, window in enumerate(windows):
+        axes = figure.add_subplot(len(windows), 1, place + 1)
+        axes.plot(window[:, :6], linewidth=1)
+        axes.set_title(f"target {_short(titles[place], 40)}" if titles[place] else "", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7)
+    axes.set_xlabel(f"step (the first {min(6, windows.shape[2])} of {windows.shape[2]} features)", fontsize=8)
+    return _save(figure, path)
+
+
+def draw_series(series: np.ndarray, path: Path) -> Path:
+    """The first columns of a series `(steps, features)` at rest below each other, thinned when it is long."""
+    thin = max(1, len(series) // MOST_POINTS)
+    count = min(6, series.shape[1])
+    figure = Figure(figsize=(8, max(2.4, 1.4 * count)), layout="constrained")
+    steps = np.arange(0, len(series), thin)
+    for place in range(count):
+        axes = figure.add_subplot(count, 1, place + 1)
+        axes.plot(steps, series[::thin, place], color=BLUE, linewidth=0.8)
+        axes.set_ylabel(f"column {place + 1}", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("row of the series", fontsize=8)
+    return _save(figure, path)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=110)
+    return path

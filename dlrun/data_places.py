@@ -1,0 +1,92 @@
+"""Where the files behind a config's data are, told without importing Keras or NumPy."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.schema import Config
+from dlrun.data._sources import DataContext
+from dlrun.errors import DataError, UnknownNameError
+from dlrun.registry import DATASETS
+
+_IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+# The files of the published datasets: any one of these groups is enough; each may be compressed (.gz).
+PUBLISHED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "boston_housing": (("boston_housing.npz",),),
+    "california_housing": (("california_housing.npz",),),
+    "cifar10": (("cifar10.npz",), ("cifar-10-batches-py",), ("cifar-10-python.tar.gz",)),
+    "fashion_mnist": (("fashion_mnist.npz",), _IDX),
+    "imdb": (("imdb.npz",),),
+    "mnist": (("mnist.npz",), _IDX),
+    "reuters": (("reuters.npz",),),
+}
+_CACHE_FOLDERS = {"fashion_mnist": "fashion-mnist", "cifar10": "cifar-10-batches-py-target"}
+
+
+@dataclass(frozen=True)
+class FoundData:
+    """The files of a config's data: those that are there, and the names of those that are not."""
+
+    found: list[Path]
+    missing: list[str]
+
+
+def data_context(config: Config) -> DataContext:
+    """What the config tells its dataset: seed, `--sample`, the folders to look in."""
+    place = config.place(("data", "path"))
+    return DataContext(
+        seed=config.seed,
+        sample=config.data.sample,
+        folders=[config.data.dir] if config.data.dir else [],
+        config_folder=Path(place.source).parent if place else Path(),
+    )
+
+
+def find_data(config: Config) -> FoundData:
+    """The data files of a config; nothing at all for datasets that need none, or that a plugin reads."""
+    context, name = data_context(config), config.data.name
+    found: list[Path] = []
+    missing: list[str] = []
+    if config.data.sample:
+        return FoundData(found, missing)
+    if name in PUBLISHED:
+        found = find_published(name, context)
+        return FoundData(found, [] if found else [" or ".join(group[0] for group in PUBLISHED[name])])
+    for path in _paths(name, config.data.parameters):
+        try:
+            found.append(context.locate(path))
+        except DataError:
+            missing.append(path)
+    return FoundData(found, missing)
+
+
+def find_published(dataset: str, context: DataContext) -> list[Path]:
+    """The files of a published dataset in the first form that is there whole; empty when none is."""
+    for group in PUBLISHED[dataset]:
+        files = [_find(file, dataset, context) for file in group]
+        if all(files):
+            return [file for file in files if file]
+    return []
+
+
+def _find(file: str, dataset: str, context: DataContext) -> Path | None:
+    folders = {"": None, _CACHE_FOLDERS.get(dataset, ""): None}
+    for name in (file, f"{file}.gz"):
+        for folder in folders:
+            if found := context.find_file(name, dataset, folder):
+                return found
+    return None
+
+
+def _paths(dataset: str, parameters: dict[str, Any]) -> list[str]:
+    """The values of a dataset's arguments that name files or folders (annotated `DataPath`)."""
+    try:
+        known = DATASETS.describe(dataset).signature.keyword_parameters()
+    except UnknownNameError:  # of a plugin
+        return []
+    named = [name for name, p in known.items() if p.annotation and "DataPath" in ast.unparse(p.annotation)]
+    values = [parameters.get(name) for name in named]
+    return [path for value in values for path in (value if isinstance(value, list) else [value]) if path]

@@ -1,0 +1,199 @@
+"""`dlrun data`: what the model will really see of a config's data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlrun.config.schema import Config
+from dlrun.data._checks import class_codes
+from dlrun.data._dataset import Dataset, Prepared
+from dlrun.data_pictures import draw_histograms, draw_images, draw_series, draw_windows
+from dlrun.data_places import data_context
+from dlrun.engine.feeding import Feeder, sample_order
+from dlrun.engine.resolve import load_data, open_session
+from dlrun.files import make_folder
+from dlrun.registry import DATASETS
+from dlrun.seeds import child_seed
+from dlrun.spec import InputSpec, Task
+
+EXAMPLES = 5
+IMAGES = 25
+HISTOGRAM_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Values:
+    """The range of some numbers."""
+
+    low: float
+    high: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """An input of the model; `values` are those of a real batch, shapes are without the batch axis."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    values: Values
+    vocabulary_size: int | None
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What is predicted: rows per label (or numbers in original units) for each split."""
+
+    name: str
+    kind: str
+    unit: str
+    counts: dict[str, dict[str, int]]
+    values: dict[str, Values]
+    scaled: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training row, decoded, with what is to be predicted."""
+
+    row: int
+    text: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a config's data turned out to be. `batch_bytes` is one batch of inputs as the model gets it."""
+
+    dataset: str
+    split_kind: str
+    rows: dict[str, int]
+    inputs: list[InputFacts]
+    targets: list[TargetFacts]
+    examples: list[Example]
+    batch_size: int
+    rest_bytes: int
+    batch_bytes: int
+    files: list[Path]
+    notes: list[str]
+    pictures: list[Path]
+
+
+def inspect_data(config: Config, *, plot: Path | None = None) -> Inspection:
+    """Load, split and prepare the data, make the first batch of training, and tell what is in it.
+
+    `plot`: a folder for pictures. Raises DlrunError.
+    """
+    with open_session(config):
+        data = load_data(config)
+        raw = DATASETS.get(config.data.name)(data_context(config), **config.data.parameters)
+        order = sample_order(data.splits["training"], config.seed, 0)
+        feeder = Feeder(data.encoder, {**data.arrays, **data.shared})
+        rows = order[: config.training.batch_size]
+        batch = _training_batch(data, feeder, rows, config.seed)
+        resting = [*data.arrays.values(), *data.shared.values(), *data.targets.values()]
+        return Inspection(
+            dataset=data.dataset,
+            split_kind=data.split_kind,
+            rows={name: len(indices) for name, indices in data.splits.items()},
+            inputs=[_input_facts(name, one, batch[name]) for name, one in data.spec.inputs.items()],
+            targets=[_target_facts(data, name, task) for name, task in data.spec.tasks.items()],
+            examples=_examples(data, raw, rows[:EXAMPLES]),
+            batch_size=len(rows),
+            rest_bytes=sum(array.nbytes for array in resting),
+            batch_bytes=sum(array.nbytes for array in batch.values()),
+            files=data.files,
+            notes=data.notes,
+            pictures=_pictures(data, feeder, order, config, make_folder(plot)) if plot else [],
+        )
+
+
+def _training_batch(data: Prepared, feeder: Feeder, rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Inputs `(batch, ...)` by name, augmented, as training gets them."""
+    return _arrays(data, data.encoder.augment(feeder.inputs(rows), child_seed(seed, "augment")))
+
+
+def _arrays(data: Prepared, inputs: Any) -> dict[str, np.ndarray]:
+    named: Mapping[str, Any] = inputs if isinstance(inputs, Mapping) else {next(iter(data.spec.inputs)): inputs}
+    return {name: keras.ops.convert_to_numpy(values) for name, values in named.items()}
+
+
+def _input_facts(name: str, spec: InputSpec, batch: np.ndarray) -> InputFacts:
+    return InputFacts(name, batch.shape[1:], str(batch.dtype), _values(batch), spec.vocabulary_size)
+
+
+def _values(numbers: np.ndarray) -> Values:
+    return Values(float(numbers.min()), float(numbers.max()), float(numbers.mean(dtype="float64")))
+
+
+def _target_facts(data: Prepared, name: str, task: Task) -> TargetFacts:
+    targets = data.original_targets[name]
+    parts = {split: targets[rows] for split, rows in data.splits.items() if len(rows)}
+    counts = {split: _counts(part, task) for split, part in parts.items()} if task.classifies else {}
+    values = {} if task.classifies else {split: _values(part) for split, part in parts.items()}
+    return TargetFacts(name, task.kind, task.unit, counts, values, name in data.target_scales)
+
+
+def _counts(targets: np.ndarray, task: Task) -> dict[str, int]:
+    """Rows by label; for multilabel targets the rows that have the label."""
+    codes = class_codes(targets, task)
+    found = targets.sum(axis=0) if codes is None else np.bincount(codes, minlength=len(task.labels))
+    return {label: int(count) for label, count in zip(task.labels, found, strict=True)}
+
+
+def _examples(data: Prepared, dataset: Dataset, rows: np.ndarray) -> list[Example]:
+    raw = dataset.raw | dataset.shared
+    return [Example(row + 1, data.encoder.describe(raw, row), _target_text(data, row)) for row in rows.tolist()]
+
+
+def _target_text(data: Prepared, row: int) -> str:
+    return ", ".join(_one_target(data.original_targets[n][row], task) for n, task in data.spec.tasks.items())
+
+
+def _one_target(value: Any, task: Task) -> str:
+    codes = class_codes(np.asarray(value)[None], task)
+    if codes is not None:
+        return task.labels[int(codes[0])]
+    numbers = np.asarray(value).reshape(-1).tolist()
+    if task.kind == "multilabel":
+        return " + ".join(label for label, has in zip(task.labels, numbers, strict=True) if has) or "none"
+    return " ".join(f"{number:g}" for number in numbers[:4]) + (f" {task.unit}" if task.unit else "")
+
+
+def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config, folder: Path) -> list[Path]:
+    """One picture per input where there is something to draw, and one of each series."""
+    made = []
+    few = _training_batch(data, feeder, order[:IMAGES], config.seed)
+    titles = [_target_text(data, row) for row in order[:IMAGES].tolist()]
+    for name, spec in data.spec.inputs.items():
+        path, values = folder / f"{name}.png", _as_image(few[name], data.arrays.get(name))
+        if values.ndim == 4 and values.shape[-1] in (1, 3):
+            made.append(draw_images(values, titles, path))
+        elif values.ndim == 3 and values.dtype.kind == "f":
+            made.append(draw_windows(values[:4], titles, path))
+        elif values.ndim == 2 and spec.vocabulary_size is None:
+            many = _arrays(data, feeder.inputs(order[:HISTOGRAM_ROWS]))[name]
+            made.append(draw_histograms(many, name, path))
+    for name, series in data.shared.items():
+        if series.dtype.kind == "f" and series.ndim in (1, 2):
+            made.append(draw_series(series.reshape(len(series), -1), folder / f"series_{name}.png"))
+    return made
+
+
+def _as_image(values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:
+    """Flattened square images, known by bytes of the same shape at rest, as `(n, side, side, channels)`."""
+    if values.ndim != 2 or resting is None or resting.dtype != np.uint8 or resting.shape[1:] != values.shape[1:]:
+        return values
+    for channels in (1, 3):
+        side = math.isqrt(values.shape[1] // channels)
+        if side >= 8 and side * side * channels == values.shape[1]:
+            return values.reshape(len(values), side, side, channels)
+    return values

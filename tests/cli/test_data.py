@@ -1,0 +1,76 @@
+import json
+
+import pytest
+
+from dlrun.cli import main
+
+CSV = "age,city,income\n" + "".join(f"{20 + i % 40},{'Rome' if i % 3 else 'Bern'},{1000 + 7 * i}\n" for i in range(60))
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.csv").write_text(CSV)
+    (tmp_path / "people.yaml").write_text("data: {name: csv, path: people.csv, target: income}\n")
+    return tmp_path
+
+
+def _json(capsys, *arguments):
+    assert main(["data", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["data"]
+
+
+def test_classes_are_counted_in_every_part(capsys):
+    found = _json(capsys, "digits")
+    assert found["rows"] == {"training": 1150, "validation": 288, "test": 359}
+    (target,) = found["targets"]
+    for split, counts in target["counts"].items():
+        assert sum(counts.values()) == found["rows"][split]
+    (one,) = found["inputs"]
+    assert (one["shape"], one["dtype"]) == ([64], "float32")
+    assert (one["values"]["low"], one["values"]["high"]) == (0, 1)
+
+
+def test_a_batch_is_as_large_as_that_of_training(capsys):
+    found = _json(capsys, "digits", "-s", "training.batch_size=10")
+    assert found["batch_size"] == 10
+    assert found["batch_bytes"] == 10 * 64 * 4
+
+
+def test_numbers_are_told_in_their_own_units_and_notes_and_files_too(table, capsys):
+    found = _json(capsys, "people.yaml")
+    (target,) = found["targets"]
+    assert target["scaled"]
+    assert target["values"]["training"]["low"] >= 1000
+    assert "age=" in found["examples"][0]["text"]
+    assert found["files"] == [str(table / "people.csv")]
+
+
+def test_the_text_has_all_of_it(table, capsys):
+    assert main(["data", "people.yaml"]) == 0
+    out = capsys.readouterr().out
+    for expected in ("csv: ", "split: shuffled", "(batch, 3)", "income (regression; scaled for training)", "city="):
+        assert expected in out
+
+
+def test_generated_texts_are_decoded(capsys):
+    found = _json(capsys, "imdb", "--sample", "-s", "split.validation=500")
+    assert "word" in found["examples"][0]["text"]
+    assert any("stand-in" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(("config", "picture"), [("digits", "pixels.png"), ("people.yaml", "features.png")])
+def test_pictures_are_drawn(table, capsys, config, picture):
+    found = _json(capsys, config, "--plot", "pictures")
+    assert found["pictures"] == [f"pictures/{picture}"]
+    assert (table / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_more_labels_than_fit_are_cut_on_the_screen_only(capsys):
+    assert main(["data", "reuters", "--sample"]) == 0
+    assert "... 26 more labels" in capsys.readouterr().out
+
+
+def test_a_missing_file_is_an_error_of_the_data(table, capsys):
+    assert main(["data", "people.yaml", "-s", "data.path=nobody.csv"]) == 1
+    assert "nobody.csv" in capsys.readouterr().err
