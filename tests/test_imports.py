@@ -17,7 +17,16 @@ def _loaded_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["train", "--help"], ["check", "digits"], ["show", "imdb"], ["list", "models"], ["schema"], ["runs"]],
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["check", "digits", "imdb"],
+        ["fetch"],
+        ["show", "imdb"],
+        ["list", "models"],
+        ["schema"],
+        ["runs"],
+    ],
 )
 def test_these_commands_load_no_heavy_package(arguments):
     loaded = _loaded_after(f"from dlrun.cli import main\nassert main({arguments!r}) == 0")

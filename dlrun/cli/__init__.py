@@ -42,7 +42,7 @@ def _global_options(
 
 
 def _register_verbs() -> None:
-    from dlrun.cli import check, data, doctor, evaluate, predict, retrain, runs, schema, show, train
+    from dlrun.cli import check, data, doctor, evaluate, fetch, predict, retrain, runs, schema, show, train
     from dlrun.cli import list as list_verb
 
     app.command("train", rich_help_panel="Run")(train.train)
@@ -54,6 +54,7 @@ def _register_verbs() -> None:
     app.command("data", rich_help_panel="Before a run")(data.data)
     app.command("list", rich_help_panel="Before a run")(list_verb.list_components)
     app.command("schema", rich_help_panel="Before a run")(schema.schema)
+    app.command("fetch", rich_help_panel="Before a run")(fetch.fetch)
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
     app.command("runs", rich_help_panel="After a run")(runs.runs)
 

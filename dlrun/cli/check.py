@@ -54,7 +54,23 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
         return {"config": text, "ok": False, "exit_code": error.exit_code, "problems": problems}
     if not as_json:
         typer.echo(f"ok  {text}")
-    return {"config": text, "ok": True, "exit_code": 0, "problems": [], **({"model": table} if table else {})}
+    data = _data_files(config, as_json=as_json)
+    report = {"config": text, "ok": True, "exit_code": 0, "problems": [], "data": data}
+    return {**report, **({"model": table} if table else {})}
+
+
+def _data_files(config: Any, *, as_json: bool) -> dict[str, list[str]]:
+    """Which data files are found; a missing one is told and is no mistake of the config."""
+    from dlrun.data_places import find_data
+    from dlrun.files import short
+
+    files = find_data(config)
+    if not as_json:
+        for path in files.found:
+            typer.echo(f"    data: found {short(path)}")
+        for name in files.missing:
+            typer.echo(f"    data: not found: {name}")
+    return {"found": [str(path) for path in files.found], "missing": files.missing}
 
 
 def _summarise(config: Any, *, as_json: bool) -> dict[str, Any]:

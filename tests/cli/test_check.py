@@ -63,3 +63,18 @@ def test_a_config_without_a_model_cannot_be_trained(capsys):
     Path("bare.yaml").write_text("data: digits\n", encoding="utf-8")
     assert main(["check", "bare.yaml"]) == 2
     assert "error: bare.yaml:1:1: the key `model` is missing" in capsys.readouterr().err
+
+
+def test_data_files_are_found_or_not_and_that_is_no_mistake(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLRUN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    Path("rows.csv").touch()
+    table = "data: {name: csv, path: rows.csv, test_path: more.csv, target: -1}\nmodel: mlp\n"
+    Path("table.yaml").write_text(table, encoding="utf-8")
+    assert main(["check", "table.yaml", "imdb"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1:3] == ["    data: found rows.csv", "    data: not found: more.csv"]
+    assert out[4] == "    data: not found: imdb.npz"
+    assert main(["check", "table.yaml", "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)["configs"]
+    assert report["data"] == {"found": [str(tmp_path / "rows.csv")], "missing": ["more.csv"]}
