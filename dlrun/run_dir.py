@@ -116,7 +116,7 @@ class RunDir:
         """Write `run.json` for a run that begins or goes on, with the process that owns it now."""
         process = {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
         before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure")}
-        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        now = datetime.now().astimezone().isoformat(timespec="microseconds")
         state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": process}
         write_json(self.record_file, {"started": now, **before, **state})
 

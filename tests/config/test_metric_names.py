@@ -27,7 +27,7 @@ def logged(*entries):
     import numpy as np
     from keras.src.trainers.compile_utils import CompileMetrics
 
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     made = [entry if isinstance(entry, str) else make(*next(iter(entry.items()))) for entry in entries]
     compiled = CompileMetrics(made, None)
     targets, outputs = np.array([[0.0], [1.0]]), np.array([[0.5], [0.75]])
