@@ -85,8 +85,9 @@ def _score_split(model: keras.Model, data: Prepared, split: str, config: Config)
     ((name, originals),) = data.original_targets.items()
     _check_inputs(model, data)
     units = data.spec.tasks[name].head.units
-    if len(model.outputs) != 1 or tuple(model.outputs[0].shape[1:]) != (units,):
-        raise ConfigError(f"the model's output is {model.outputs[0].shape}, the data wants {units} per sample")
+    shapes = [tuple(tensor.shape[1:]) for tensor in getattr(model, "outputs", None) or []]
+    if shapes not in ([], [(units,)]):
+        raise ConfigError(f"the model's output is {shapes}, the data wants {units} per sample")
     rows = data.splits[split]
     task = data.spec.tasks[name]
     outputs = outputs_as_predictions(predict_rows(model, Feeder.of(data), rows, BATCH_SIZE), task, config.loss)

@@ -9,7 +9,7 @@ from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.errors import ConfigError, DataError, DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.evaluate import evaluate
-from dlrun.events import DataReady, EpochDone, ModelReady, RunEnded, RunStarted
+from dlrun.events import DataReady, EpochDone, ModelReady, RunEnded, RunStarted, StepDone
 from dlrun.predict import predict
 from dlrun.run_dir import RunDir, list_runs
 from dlrun.train import train
@@ -230,6 +230,38 @@ def test_an_interrupted_run_keeps_every_finished_epoch(digits, outputs):
     with pytest.raises(Interrupted):
         train(digits(**{**STATEFUL, "training": training}), run_dir=outputs / "cut", on_event=_interrupt_after(4))
     assert checkpointing.read(outputs / "cut" / "checkpoint").epoch == 4
+
+
+def test_a_short_epoch_is_finished_before_a_run_stops(digits, outputs):
+    def stop(event):
+        if isinstance(event, StepDone) and event.epoch == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    training = {"epochs": 5, "batch_size": 2, "tensorboard": False, "checkpoint_every_seconds": 1000}
+    with pytest.raises(Interrupted, match="stopped after 3 epochs\\n"):
+        train(digits(training=training), run_dir=outputs / "cut", on_event=stop)
+    assert checkpointing.read(outputs / "cut" / "checkpoint").epoch == 3
+    assert len(RunDir(outputs / "cut").history()) == 3
+
+
+def test_a_long_epoch_is_left_at_once_and_its_best_weights_are_kept(digits, outputs, monkeypatch):
+    monkeypatch.setattr("dlrun.engine.callbacks.FINISH_SECONDS", 0)
+
+    def stop(event):
+        if isinstance(event, StepDone) and event.epoch == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    training = {"epochs": 5, "batch_size": 2, "tensorboard": False, "checkpoint_every_seconds": 1000}
+    with pytest.raises(Interrupted, match="the last checkpoint is of epoch 1, later ones are computed again"):
+        train(digits(training=training), run_dir=outputs / "cut", on_event=stop)
+    cut = RunDir(outputs / "cut")
+    losses = [row["val_loss"] for row in cut.history()]
+    assert len(losses) == 2
+    found = evaluate(load_config(cut.config_file), cut.model_file("best"), run=cut, split="validation")
+    best = cut.history()[losses.index(min(losses))]["val_accuracy"]
+    assert found.score.values["accuracy"] == pytest.approx(best, abs=1e-6)
+    train(load_config(cut.config_file), resume=cut)
+    assert cut.history() == train(digits(training=training), outputs=outputs).history()
 
 
 def test_a_resumed_run_is_running_while_it_runs_and_forgets_its_interruption(digits, outputs):

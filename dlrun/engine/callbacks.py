@@ -23,6 +23,7 @@ from dlrun.keras_names import CALLBACK_PATHS
 from dlrun.run_dir import RunDir
 
 REPORT_SECONDS = 0.1
+FINISH_SECONDS = 5.0  # an epoch as short as this is finished when the run is asked to stop
 
 
 def make_callbacks(
@@ -123,7 +124,9 @@ class RunRecorder(keras.callbacks.Callback):
         self._epoch, self._began = epoch + 1, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.stop_asked():
+        if self.stop_asked() and not (self.progress.seconds and self.progress.seconds[-1] <= FINISH_SECONDS):
+            if self.progress.best_weights is not None and self.progress.best_epoch != self._best_on_disk:
+                self._save_best()
             raise self._interruption()
         now = time.perf_counter()
         if now - self._reported >= REPORT_SECONDS:
@@ -159,8 +162,10 @@ class RunRecorder(keras.callbacks.Callback):
         done = self.progress.epochs
         if not done:
             return Interrupted("stopped in the first epoch: nothing to go on from", resumable=False)
+        kept = checkpointing.generations(self.run.checkpoint)[0].name.lstrip("0")
+        again = "" if kept == str(done) else f"; the last checkpoint is of epoch {kept}, later ones are computed again"
         return Interrupted(
-            f"stopped after {done} epoch{'s' if done > 1 else ''}",
+            f"stopped after {done} epoch{'s' if done > 1 else ''}{again}",
             resumable=True,
             hint=f"go on with: dlrun train --resume {short(self.run.path)}",
         )

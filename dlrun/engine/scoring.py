@@ -126,7 +126,8 @@ def bootstrap_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
 
 
 def baselines(data: Prepared, split: str, *, original_units: bool = False) -> dict[str, float]:
-    """What knowing nothing of the inputs scores on a split: the most frequent training class, or its mean and median.
+    """What knowing nothing of the inputs scores on a split: the most frequent training class, or the mean and median
+    of the training targets. For a series it is the naive forecast: the last known value goes on (DLwP 6.3.3).
 
     Keys are metric names. Values are in the model's units, to stand beside what Keras logs, or in the original ones.
     Empty unless the data has exactly one task.
@@ -138,6 +139,8 @@ def baselines(data: Prepared, split: str, *, original_units: bool = False) -> di
     training, other = targets[data.splits["training"]], targets[data.splits[split]]
     if task.kind == "regression":
         mean, median = training.mean(axis=0), np.median(training, axis=0)
+        if name in data.persistence:
+            mean = median = _persistence(data, name, split, original_units)
         mse = float(((other - mean) ** 2).mean())
         return {"mae": float(np.abs(other - median).mean()), "mse": mse, "rmse": float(np.sqrt(mse))}
     if task.kind == "multilabel":
@@ -146,6 +149,13 @@ def baselines(data: Prepared, split: str, *, original_units: bool = False) -> di
     shares = np.bincount(guesses, minlength=len(task.labels)) / len(guesses)
     known = np.clip(shares[truth], 1e-7, 1)
     return {"accuracy": float((truth == shares.argmax()).mean()), "crossentropy": float(-np.log(known).mean())}
+
+
+def _persistence(data: Prepared, task: str, split: str, original_units: bool) -> np.ndarray:
+    """The last known value of the target for the rows of a split, in the units of the targets it stands beside."""
+    known = data.persistence[task][data.splits[split]]
+    scaled = task in data.target_scales and not original_units
+    return data.target_scales[task].apply(known) if scaled else known
 
 
 def baseline_for(metric: str, loss: object, table: dict[str, float]) -> float | None:
