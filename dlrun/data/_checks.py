@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from dlrun.data._dataset import Arrays, Dataset
@@ -29,6 +32,34 @@ def check_dataset(dataset: Dataset) -> None:
     for name, targets in dataset.targets.items():
         _check_finite(dataset.name, name, targets)
         _check_labels(dataset.name, name, targets, dataset.tasks[name])
+
+
+def check_sequence(dataset: Dataset, split: Mapping[str, Any]) -> None:
+    """Raises DataError when rows that overlap, such as windows of a series, are to be divided in another way than the
+    data's own parts.
+    """
+    if not dataset.in_sequence:
+        return
+    if split["fold"]:
+        raise DataError(
+            f"the rows of {dataset.name} overlap in time, so folds of them would not be apart",
+            key=("split", "fold"),
+            hint="compare several runs with other data.ranges instead",
+        )
+    if split["kind"] not in ("auto", "given"):
+        raise DataError(
+            f"the rows of {dataset.name} overlap in time, so they are divided by the data's own parts only",
+            key=("split", "kind"),
+            received=f"kind: {split['kind']}",
+            expected="auto or given",
+            hint="set data.validation, data.test or data.ranges",
+        )
+    if split["test"] is not None:
+        raise DataError(
+            f"the rows of {dataset.name} overlap in time, so the test part is not cut from them at random",
+            key=("split", "test"),
+            hint="set data.test or data.ranges",
+        )
 
 
 def _check_finite(dataset: str, name: str, targets: np.ndarray) -> None:

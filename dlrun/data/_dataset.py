@@ -51,6 +51,10 @@ class Encoder:
         """
         return inputs
 
+    def target_scale(self, task: str) -> TargetScale | None:
+        """The scale of a regression's targets as the encoder has learned it; None: that of the training targets."""
+        return None
+
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """The user's raw rows for `predict`. Raises DataError naming file, row and column."""
         raise NotImplementedError
@@ -115,7 +119,9 @@ class Dataset:
     ("training", "validation", "test"); rows in no part count as training. `columns` are per-row values that
     `split.group` and `split.time` may name. `files` are the files read (for the fingerprint). `scale_targets` asks for
     a TargetScale fitted on the training part for every regression task; `generated` says that this is stand-in data
-    (`--sample`).
+    (`--sample`). `persistence` has the last value that was known of a regression's target, per row and in its units,
+    by task: the naive forecast of a series. `in_sequence` says that neighbouring rows overlap, as windows of a series
+    do, so that only the parts the data gives keep them apart.
     """
 
     name: str
@@ -131,6 +137,8 @@ class Dataset:
     scale_targets: bool = False
     generated: bool = False
     notes: list[str] = field(default_factory=list)
+    persistence: Arrays = field(default_factory=dict)
+    in_sequence: bool = False
 
     @property
     def rows(self) -> int:
@@ -143,7 +151,8 @@ class Prepared:
 
     `arrays` are per row, `shared` are not; `encoder.batch` takes both together. `splits` has "training" always,
     "validation" and "test" when they have rows. `target_scales` has the learned scale of a task by its name, for those
-    that have one; `original_targets` are the targets before it, the same arrays without one.
+    that have one; `original_targets` are the targets before it, the same arrays without one. `persistence` is that of
+    the dataset, in original units.
     """
 
     dataset: str
@@ -159,3 +168,4 @@ class Prepared:
     fingerprint: dict[str, Any]
     files: list[Path]
     notes: list[str]
+    persistence: Arrays = field(default_factory=dict)

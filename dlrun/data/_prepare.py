@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data._checks import check_classes, check_dataset, check_rested, classes_of
+from dlrun.data._checks import check_classes, check_dataset, check_rested, check_sequence, classes_of
 from dlrun.data._dataset import Dataset, Prepared, TargetScale
 from dlrun.data._fingerprint import fingerprint
 from dlrun.data._fitted import with_fitted
@@ -38,6 +38,7 @@ def prepare_data(
     if not isinstance(dataset, Dataset):
         raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="a Dataset")
     check_dataset(dataset)
+    check_sequence(dataset, split)
     if fitted:
         dataset = with_fitted(dataset, fitted)
     splits = split_rows(_rows(dataset), _fitting(dataset, split), _split_seed(split, seed))
@@ -65,6 +66,7 @@ def prepare_data(
         fingerprint=mark,
         files=[path.absolute() for path in dataset.files],
         notes=[*dataset.notes, *splits.notes, *_column_notes(dataset, split)],
+        persistence=dataset.persistence,
     )
 
 
@@ -111,7 +113,8 @@ def _target_scales(dataset: Dataset, training: np.ndarray) -> dict[str, TargetSc
     numbers = [name for name, task in dataset.tasks.items() if task.kind == "regression"]
     if not numbers:
         raise DataError("only regression targets can be scaled", key=("data", "scale_target"))
-    return {name: _target_scale(dataset.targets[name][training]) for name in numbers}
+    own = {name: dataset.encoder.target_scale(name) for name in numbers}
+    return {name: own[name] or _target_scale(dataset.targets[name][training]) for name in numbers}
 
 
 def _target_scale(targets: np.ndarray) -> TargetScale:

@@ -18,7 +18,11 @@ def read_text(source: str | Path, encoding: str = "utf-8") -> str:
 
     Raises DataError naming the file, and the line when the encoding does not fit.
     """
-    content = _read_bytes(source)
+    return decode_text(_read_bytes(source), source, encoding)
+
+
+def decode_text(content: bytes, source: str | Path, encoding: str = "utf-8") -> str:
+    """The text of the bytes that `source` holds, as `read_text` gives it, with its errors."""
     wide = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
     if not wide and content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{source}: the text is UTF-16", expected=f"encoding {encoding}", hint="set encoding: utf-16")

@@ -31,11 +31,16 @@ def time_order(values: np.ndarray, column: str) -> np.ndarray:
 
     Raises DataError when a value is missing or the form is unknown.
     """
-    numbers = values if values.dtype.kind in "iuf" else np.array(_parse([_text(value) for value in values], column))
+    numbers = times(values, column)
     missing = np.flatnonzero(np.isnan(numbers))
     if len(missing):
         raise DataError(f"column {column!r} has no time in row {missing[0] + 1}", key=("split", "time"))
     return np.argsort(numbers, kind="stable")
+
+
+def times(values: np.ndarray, column: str) -> np.ndarray:
+    """Times `(rows,)` as numbers, seconds where they are dates; NaN where missing. Raises DataError as `time_order`."""
+    return values if values.dtype.kind in "iuf" else np.array(_parse([_text(value) for value in values], column))
 
 
 def _text(value: object) -> str:

@@ -12,27 +12,53 @@ from dlrun.registry import DATASETS
 
 SPLIT = Split().model_dump()
 
-OPTIONS = {"csv": {"target": "sold"}}
 TABLE = "size,colour,sold\n" + "".join(f"{k % 7},{'red' if k % 3 else 'blue'},{k % 2}\n" for k in range(60))
+SERIES = "day,heat,wind\n" + "".join(
+    f"2024-01-{1 + k // 24:02d} {k % 24:02d}:00,{k % 24},{k % 7}\n" for k in range(200)
+)
+TEXTS = "review,mood\n" + "".join(f"film {k} was {'good' if k % 2 else 'bad'},{k % 2}\n" for k in range(60))
+
+
+def file_options(folder, content, **options):
+    """Options of a dataset that reads one file with this content."""
+    (folder / "a.csv").write_text(content)
+    return {"path": str(folder / "a.csv"), **options}
+
+
+def text_options(folder):
+    """Options of a folder with texts of two classes."""
+    for k in range(60):
+        file = folder / "texts" / ("good" if k % 2 else "bad") / f"{k}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"film {k} was {file.parent.name}")
+    return {"path": str(folder / "texts"), "encoding": "sequence", "maxlen": 3}
+
+
+# Datasets of the user's own files, which have no sample: files for them, and the options that name these.
+OWN_FILES = {
+    "csv": lambda folder: file_options(folder, TABLE, target="sold"),
+    "timeseries_csv": lambda folder: file_options(folder, SERIES, target="heat", lookback=12, step=3, delay=2),
+    "text_csv": lambda folder: file_options(folder, TEXTS, text="review", label="mood", num_words=30),
+    "text_folder": text_options,
+}
 
 
 @pytest.fixture(params=DATASETS.builtin_names())
 def prepared(request, tmp_path):
-    options = dict(OPTIONS.get(request.param, {}))
-    if request.param == "csv":
-        (tmp_path / "a.csv").write_text(TABLE)
-        options["path"] = str(tmp_path / "a.csv")
-    context = DataContext(sample=request.param != "csv", folders=[tmp_path])
+    own = request.param in OWN_FILES
+    options = OWN_FILES[request.param](tmp_path) if own else {}
+    context = DataContext(sample=not own, folders=[tmp_path])
     return prepare_data(request.param, options, context=context, split=SPLIT, seed=1)
 
 
 def test_batches_have_the_shape_and_dtype_of_the_spec(prepared):
-    tensors = {name: tf.constant(array) for name, array in prepared.arrays.items()}
+    arrays = {**prepared.arrays, **prepared.shared}
+    tensors = {name: tf.constant(array) for name, array in arrays.items()}
     batch = tf.function(lambda indices: prepared.encoder.batch(tensors, indices))(tf.constant([2, 0, 5]))
     (spec,) = prepared.spec.inputs.values()
     assert tuple(batch.shape) == (3, *spec.shape)
     assert keras.backend.standardize_dtype(batch.dtype) == spec.dtype
-    np.testing.assert_array_equal(batch, prepared.encoder.batch(prepared.arrays, np.array([2, 0, 5])))
+    np.testing.assert_array_equal(batch, prepared.encoder.batch(arrays, np.array([2, 0, 5])))
 
 
 def test_rows_targets_and_splits_fit_together(prepared):

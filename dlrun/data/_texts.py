@@ -1,0 +1,191 @@
+"""The encoder of plain texts: a word-level tokenizer that learns its vocabulary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dlrun.data._csv_files import Form, read_table
+from dlrun.data._dataset import Arrays, encoder
+from dlrun.data._text_files import STANDARD_INPUT, read_text
+from dlrun.data._words import Side, WordsEncoder, ragged
+from dlrun.errors import DataError, did_you_mean, listing
+
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # of keras.preprocessing.text.Tokenizer, as in DLwP 6.1
+Unknown = Literal["drop", "mark"]
+
+
+def split_words(text: str, lower: bool) -> list[str]:
+    """The words of a text: filtered characters become blanks, white space divides (Keras' Tokenizer, DLwP 6.1.1)."""
+    return (text.lower() if lower else text).translate(_BLANKS).split()
+
+
+_BLANKS = {ord(character): " " for character in FILTERS}
+
+
+@encoder("texts")
+class TextsEncoder(WordsEncoder):
+    """Texts as packed multi-hot rows or padded sequences of the ids of the most frequent words.
+
+    Ids are those of Keras' Tokenizer: 0 is padding, 1 the most frequent word, and so on below `num_words`; other words
+    are dropped, or become id 1 with `unknown: mark`, which moves the others up by one. Raw rows are object arrays of
+    places in the shared `vocabulary` (all words of the data, in order of appearance). `vocabulary_rows`: the words are
+    learned from the first rows, so many, instead of the training rows. `whole_files`: for `read`, a file is one text;
+    `column` and `form` say where texts are in a CSV file.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_words: int,
+        encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+        maxlen: int = 500,
+        padding: Side = "pre",
+        truncating: Side = "pre",
+        reverse: bool = False,
+        words: Sequence[str] = (),
+        lower: bool = True,
+        unknown: Unknown = "drop",
+        vocabulary_rows: int | None = None,
+        whole_files: bool = False,
+        column: str = "text",
+        form: Form | None = None,
+    ) -> None:
+        super().__init__(
+            num_words=num_words,
+            encoding=encoding,
+            maxlen=maxlen,
+            padding=padding,
+            truncating=truncating,
+            reverse=reverse,
+            words=words,
+        )
+        self.lower = lower
+        self.unknown = unknown
+        self.vocabulary_rows = vocabulary_rows
+        self.whole_files = whole_files
+        self.column = column
+        self.form = form or Form()
+
+    @property
+    def index_from(self) -> int:
+        """The id of the most frequent word."""
+        return 2 if self.unknown == "mark" else 1
+
+    def fit(self, raw: Arrays, rows: np.ndarray) -> None:
+        """The most frequent words of the training rows; of equally frequent ones the first to appear there."""
+        rows = rows if self.vocabulary_rows is None else np.arange(self.vocabulary_rows)
+        places = np.concatenate([np.zeros(0, "int32"), *raw["words"][rows]])
+        if not len(places):
+            raise DataError("the texts of the training part hold no words")
+        counts = np.bincount(places, minlength=len(raw["vocabulary"]))
+        first = np.zeros(len(counts), "int64")
+        first[places[::-1]] = np.arange(len(places))[::-1]  # the last one written is the first occurrence
+        order = np.lexsort((first, -counts))[: self.num_words - self.index_from]
+        self.words = [str(word) for word in raw["vocabulary"][order[counts[order] > 0]]]
+        self.__dict__.pop("_ids", None)
+
+    def apply(self, raw: Arrays) -> Arrays:
+        """`(rows, ceil(num_words / 8))` uint8 bits, lowest first, or `(rows, maxlen)` ids."""
+        missing = 1 if self.unknown == "mark" else 0
+        table = np.array([self._ids.get(word, missing) for word in raw["vocabulary"]] or [0], "int32")
+        rows = [table[row] for row in raw["words"]]
+        return super().apply({"words": ragged(rows if missing else [row[row > 0] for row in rows])})
+
+    def read(self, sources: Sequence[str | Path]) -> Arrays:
+        """A text per .txt file, or per line, as in training; standard input: per line; .csv: the column of texts."""
+        texts: list[str] = []
+        for source in sources:
+            found = self._read_source(source)
+            if not found:
+                raise DataError(f"{source}: the file has no text")
+            texts += found
+        return indexed(texts, self.lower)
+
+    def describe(self, raw: Arrays, row: int) -> str:
+        """The beginning of the text, as the tokenizer has cleaned it."""
+        places = raw["words"][row]
+        return " ".join(raw["vocabulary"][places[:12]]) + (" ..." if len(places) > 12 else "")
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Ids as words; padding is left out, an unknown word is `?`."""
+        known, start = len(self.words), self.index_from
+        return " ".join(self.words[i - start] if 0 <= i - start < known else "?" for i in map(int, ids) if i)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids `(length,)` of a text."""
+        missing = 1 if self.unknown == "mark" else 0
+        ids = np.array([self._ids.get(word, missing) for word in split_words(text, self.lower)], "int32")
+        return ids if missing else ids[ids > 0]
+
+    def get_state(self) -> dict[str, Any]:
+        """All options, and the words that were learned."""
+        return super().get_state() | {
+            "lower": self.lower,
+            "unknown": self.unknown,
+            "vocabulary_rows": self.vocabulary_rows,
+            "whole_files": self.whole_files,
+            "column": self.column,
+            "form": vars(self.form) | {"missing": list(self.form.missing)},
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> TextsEncoder:
+        """The encoder as it was when its state was taken."""
+        form = Form(**state["form"] | {"missing": tuple(state["form"]["missing"])})
+        return cls(**state | {"form": form})
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: place + self.index_from for place, word in enumerate(self.words)}
+
+    def _read_source(self, source: str | Path) -> list[str]:
+        if Path(source).suffix.lower() in (".csv", ".tsv"):
+            return self._read_column(source)
+        text = read_text(source, self.form.encoding)
+        if self.whole_files and str(source) != STANDARD_INPUT:
+            return [text] if text.strip() else []
+        return [line for line in text.split("\n") if line.strip()]
+
+    def _read_column(self, source: str | Path) -> list[str]:
+        table = read_table(source, self.form, [self.column])
+        if len(table.columns) == 1:
+            return next(iter(table.columns.values()))
+        if self.column not in table.columns:
+            raise DataError(
+                f"{source}: the column {self.column!r} is missing",
+                received=listing(table.columns),
+                hint=did_you_mean(self.column, table.columns),
+            )
+        return table.columns[self.column]
+
+
+def indexed(texts: Iterable[str], lower: bool) -> Arrays:
+    """Raw arrays of texts: `words`, places in `vocabulary` `(rows,)` ragged, and the words at these places."""
+    places: defaultdict[str, int] = defaultdict()
+    places.default_factory = places.__len__
+    rows = [np.fromiter(map(places.__getitem__, split_words(text, lower)), "int32") for text in texts]
+    vocabulary = np.empty(len(places), object)
+    vocabulary[:] = list(places)
+    return {"words": ragged(rows), "vocabulary": vocabulary}
+
+
+def check_vocabulary_rows(wish: int | None, rows: int) -> list[str]:
+    """A note on a vocabulary that is learned from stated rows. Raises DataError when there are not so many outside of
+    the test part.
+    """
+    if wish is None:
+        return []
+    if not 0 < wish <= rows:
+        raise DataError(
+            "data.vocabulary_rows does not fit the data",
+            key=("data", "vocabulary_rows"),
+            received=f"{wish:,}",
+            expected=f"1 to {rows:,} rows, without those of the test part",
+        )
+    return [f"the vocabulary is learned from the first {wish:,} rows, those that validate included"]
