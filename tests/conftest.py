@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,15 @@ DIGITS: dict[str, Any] = {
     "training": {"epochs": 3, "batch_size": 128, "tensorboard": False},
     "runtime": {"jit_compile": False},
 }
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps prepared data out of the user's cache."""
+    monkeypatch.setenv("DLRUN_CACHE", str(tmp_path_factory.getbasetemp() / f"cache-{next(_NUMBERS)}"))
 
 
 @pytest.fixture

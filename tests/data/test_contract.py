@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from image_files import write_classes
 
 from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
@@ -34,12 +35,18 @@ def text_options(folder):
     return {"path": str(folder / "texts"), "encoding": "sequence", "maxlen": 3}
 
 
+def image_options(folder):
+    """Options of a folder with images of two classes."""
+    return {"path": str(write_classes(folder / "images", rows=12)), "height": 6, "width": 5}
+
+
 # Datasets of the user's own files, which have no sample: files for them, and the options that name these.
 OWN_FILES = {
     "csv": lambda folder: file_options(folder, TABLE, target="sold"),
     "timeseries_csv": lambda folder: file_options(folder, SERIES, target="heat", lookback=12, step=3, delay=2),
     "text_csv": lambda folder: file_options(folder, TEXTS, text="review", label="mood", num_words=30),
     "text_folder": text_options,
+    "image_folder": image_options,
 }
 
 
