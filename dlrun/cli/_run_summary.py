@@ -46,7 +46,9 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     if sample:
         rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
     rows.append(("run", escape(short(run.path))))
-    rows.append(("next", f"dlrun evaluate -    dlrun {'retrain' if metrics['validated'] else 'predict'} -"))
+    usual = Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)).absolute()
+    name = "-" if run.path.parent.parent == usual else escape(short(run.path))
+    rows.append(("next", f"dlrun evaluate {name}    dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"))
     return rows
 
 
