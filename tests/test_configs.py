@@ -11,7 +11,7 @@ WITH_SAMPLE = {
     *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "reuters", "boston_housing"),
     *("mnist", "mnist_convnet", "fashion_mnist", "cifar10"),
 }
-NEED_FILES = {"titanic", "adult", "california_housing", "cats_dogs"}
+NEED_FILES = {"titanic", "adult", "california_housing", "cats_dogs", "jena", "imdb_raw"}
 
 
 def test_every_config_is_in_one_of_the_groups_here():
