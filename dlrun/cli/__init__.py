@@ -42,7 +42,7 @@ def _global_options(
 
 
 def _register_verbs() -> None:
-    from dlrun.cli import check, data, doctor, evaluate, fetch, predict, retrain, runs, schema, show, train
+    from dlrun.cli import check, data, doctor, evaluate, fetch, init, predict, retrain, runs, schema, show, train
     from dlrun.cli import list as list_verb
 
     app.command("train", rich_help_panel="Run")(train.train)
@@ -51,6 +51,7 @@ def _register_verbs() -> None:
     app.command("retrain", rich_help_panel="Run")(retrain.retrain)
     app.command("check", rich_help_panel="Before a run")(check.check)
     app.command("show", rich_help_panel="Before a run")(show.show)
+    app.command("init", rich_help_panel="Before a run")(init.init)
     app.command("data", rich_help_panel="Before a run")(data.data)
     app.command("list", rich_help_panel="Before a run")(list_verb.list_components)
     app.command("schema", rich_help_panel="Before a run")(schema.schema)
