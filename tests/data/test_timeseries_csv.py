@@ -249,15 +249,6 @@ BROKEN = [
     (lines(), {"encoding": "utf-9"}, "there is no encoding 'utf-9'"),
     (lines(), {"lookback": 13}, "data.lookback 13 is no multiple of data.step 3(.|\n)*lookback: 12"),
     (lines(), {"step": 0}, "data.step is too small"),
-    (lines(), {"validation": 0}, "a series needs a validation part"),
-    (lines(), {"validation": 1.5}, "data.validation is no share of the 200 rows"),
-    (lines(), {"validation": 0.6, "test": 0.5}, "data.validation and data.test leave no rows to train on"),
-    (lines(), {"max_validation_windows": 0}, "data.max_validation_windows is too small"),
-    (lines(), {"ranges": {"training": [0, 100]}}, "data.ranges has no validation part"),
-    (lines(), {"ranges": {"training": [0, 9], "validatoin": [9, 99]}}, "no part 'validatoin'(.|\n)*mean validation"),
-    (lines(), {"ranges": {"training": [0, 100], "validation": [90, 190]}}, "begins before the one before it ends"),
-    (lines(), {"ranges": {"training": [0, 100], "validation": [100, 900]}}, r"\[100, 900\], series.csv has 200 rows"),
-    (lines(), {"ranges": {"training": [0, 100], "validation": [100]}}, r"data.ranges.validation is no range"),
 ]
 
 
