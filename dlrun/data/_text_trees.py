@@ -43,7 +43,7 @@ def read_tree(path: Path, encoding: str) -> dict[Names, str]:
         )
     if not found:
         raise DataError(f"{path}: there is no .txt file in it", expected="a folder per class with .txt files")
-    while len({names[0] for names in found}) == 1 and min(map(len, found)) > 2:  # such as aclImdb/
+    while len({names[0] for names in found}) == 1 and max(map(len, found)) > 2:  # such as aclImdb/
         found = {names[1:]: text for names, text in found.items()}
     return dict(sorted(found.items()))
 

@@ -53,8 +53,9 @@ def text_folder(
         raise DataError("there is no generated stand-in for your own texts", hint="run it without --sample")
     check_options(num_words, maxlen)
     place = context.locate(path)
-    found = _by_part(place, read_tree(place, file_encoding))
+    found, loose = _by_part(place, read_tree(place, file_encoding))
     labels, notes = _labels(place, found, classes)
+    notes += [f"files in no folder of a class are left out: {listing(loose, 4)}"] if loose else []
     texts, codes, parts = _rows(found, labels)
     kind: Literal["binary", "multiclass"] = "binary" if len(labels) == 2 else "multiclass"
     raw = indexed(texts, lower)
@@ -89,22 +90,32 @@ def text_folder(
 Found = dict[str, dict[str, list[str]]]
 
 
-def _by_part(place: Path, texts: Mapping[Names, str]) -> Found:
-    """Texts by part ("" when there are none) and class. Raises DataError for files that have no class."""
-    tops = {names[0] for names in texts}
-    divided = all(top.lower() in PARTS and PARTS[top.lower()] for top in tops) and len(tops) > 1
+def _by_part(place: Path, texts: Mapping[Names, str]) -> tuple[Found, list[str]]:
+    """Texts by part ("" when there are none) and class, and the files above the folders of classes, such as aclImdb's
+    lists of addresses. Raises DataError for files below those folders.
+    """
+    tops = {names[0] for names in texts if len(names) > 1}
+    divided = all(top.lower() in PARTS for top in tops) and len(tops) > 1
     found: Found = {}
+    loose = []
     for names, text in texts.items():
-        part, rest = (PARTS[names[0].lower()], names[1:]) if divided else ("", names)
-        if len(rest) != 2:
+        part, rest = (PARTS[names[0].lower()], names[1:]) if divided and len(names) > 1 else ("", names)
+        if len(rest) > 2:
             raise DataError(
-                f"{place}: {'/'.join(names)} lies in no folder of a class",
+                f"{place}: {'/'.join(names)} lies too deep",
                 expected="class/text.txt, or train/class/text.txt and test/class/text.txt",
             )
-        found.setdefault(part, {}).setdefault(rest[0], []).append(text)
+        if len(rest) == 2:
+            found.setdefault(part, {}).setdefault(rest[0], []).append(text)
+        else:
+            loose.append("/".join(names))
     if divided and "training" not in found:
         raise DataError(f"{place}: there is no training part", received=listing(sorted(tops)), expected="train, test")
-    return found
+    if not found:
+        raise DataError(
+            f"{place}: no text lies in a folder of a class", received=listing(loose, 4), expected="class/text.txt"
+        )
+    return found, loose
 
 
 def _labels(place: Path, found: Found, wanted: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -78,6 +78,23 @@ def test_the_reviews_without_label_are_left_out(tmp_path):
     assert build(tmp_path / "a", classes=["pos", "neg"]).targets["label"].tolist() == [0, 0, 0, 1, 1, 1] * 2
 
 
+def test_all_that_aclimdb_holds_is_no_hindrance(tmp_path):
+    other = ("imdbEr.txt", "train/urls_pos.txt", "test/urls_neg.txt", "train/unsup/0_0.txt")
+    tree = {f"aclImdb/{name}": "x" for name in (*other, *TREE)}
+    dataset = build(write_archive(tmp_path / "aclImdb.tar.gz", tree))
+    assert dataset.rows == 12
+    assert dataset.notes == [
+        "the folder unsup is left out: it holds texts without label",
+        "files in no folder of a class are left out: imdbEr.txt, test/urls_neg.txt, train/urls_pos.txt",
+    ]
+
+
+def test_a_training_part_alone_is_all_there_is(tmp_path):
+    tree = {name: text for name, text in TREE.items() if name.startswith("train")} | {"train/urls_pos.txt": "x"}
+    dataset = build(write_folder(tmp_path / "a", tree))
+    assert (dataset.rows, dataset.parts) == (6, {})
+
+
 def test_another_encoding_can_be_stated(tmp_path):
     path = write_folder(tmp_path / "a", {**FLAT, "neg/z.txt": "schön".encode("latin-1")})
     assert "schön" in build(path, file_encoding="latin-1").shared["vocabulary"]
@@ -87,8 +104,9 @@ BROKEN = [
     ({}, {}, r"a: there is no \.txt file in it"),
     ({"pos/a.md": "x"}, {}, r"a: there is no \.txt file in it"),
     ({"pos/a.txt": "x"}, {}, "there is one class only: 'pos'"),
-    ({**FLAT, "loose.txt": "x"}, {}, r"loose\.txt lies in no folder of a class"),
-    ({**TREE, "train/loose.txt": "x"}, {}, r"train/loose\.txt lies in no folder of a class"),
+    ({"a.txt": "x", "b.txt": "y"}, {}, r"no text lies in a folder of a class\n  received  a\.txt, b\.txt"),
+    ({**FLAT, "pos/old/d.txt": "x"}, {}, r"pos/old/d\.txt lies too deep"),
+    ({**TREE, "train/pos/old/d.txt": "x"}, {}, r"train/pos/old/d\.txt lies too deep"),
     ({**TREE, "test/odd/1.txt": "x"}, {}, "the test part has the class 'odd', which the training part has not"),
     ({"test/a/1.txt": "x", "val/a/1.txt": "x"}, {}, "there is no training part"),
     ({**FLAT, "pos/d.txt": b"caf\xe9"}, {}, r"a/pos/d\.txt:1: the text is not utf-8(.|\n)*byte 0xe9"),
