@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,9 +96,15 @@ def read_pickled(place: str, content: bytes) -> Any:
         raise _damaged(place, error) from error
 
 
-def read_array(path: Path, member: str) -> np.ndarray:
-    """A numeric array from an .npz file. Raises DataError."""
-    return np.asarray(_read(path, member, lambda file: np.lib.format.read_array(file, allow_pickle=False)))
+def read_array(path: Path, member: str, most_bytes: int | None = None) -> np.ndarray:
+    """A numeric array from an .npz file, of `MOST_BYTES` or `most_bytes` unpacked at most. Raises DataError."""
+    read = partial(np.lib.format.read_array, allow_pickle=False)
+    return np.asarray(_read(path, member, read, most_bytes))
+
+
+def read_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and dtype of every array in an .npz file, by name; no array is read. Raises DataError."""
+    return {member: _read(path, member, _header, sys.maxsize) for member in members(path)}
 
 
 def members(path: Path) -> list[str]:
@@ -126,24 +134,30 @@ def _damaged(place: Path | str, error: BaseException) -> DataError:
     return DataError(f"{place}: the file is damaged or not what it should be: {reason}", hint="get it anew")
 
 
-def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any]) -> Any:
+def _read(path: Path, member: str, read: Callable[[IO[bytes]], Any], most_bytes: int | None = None) -> Any:
+    most_bytes = most_bytes or MOST_BYTES
     try:
         with zipfile.ZipFile(path) as archive:
             if f"{member}.npy" not in archive.namelist():
                 found = [name.removesuffix(".npy") for name in archive.namelist()]
                 raise DataError(f"{path}: there is no array {member}", received=listing(found) or "an empty file")
-            if archive.getinfo(f"{member}.npy").file_size > MOST_BYTES:
-                raise DataError(f"{path}: the array {member} is larger than {MOST_BYTES >> 20} MiB")
+            if archive.getinfo(f"{member}.npy").file_size > most_bytes:
+                raise DataError(f"{path}: the array {member} is larger than {most_bytes >> 20} MiB")
             with archive.open(f"{member}.npy") as file:
                 return read(file)
     except DAMAGED as error:
         raise _damaged(path, error) from error
 
 
-def _read_objects(file: IO[bytes]) -> np.ndarray:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = header(file)
+    return shape, dtype
+
+
+def _read_objects(file: IO[bytes]) -> np.ndarray:
+    shape, dtype = _header(file)
     if dtype != np.dtype("O") or len(shape) != 1:
         raise ValueError(f"an array of {dtype} with shape {shape} where rows of differing length were expected")
     rows = _RaggedUnpickler(file).load()

@@ -40,6 +40,12 @@ def image_options(folder):
     return {"path": str(write_classes(folder / "images", rows=12)), "height": 6, "width": 5}
 
 
+def array_options(folder):
+    """Options of a file with rows of numbers and two classes."""
+    np.savez(folder / "a.npz", x=np.arange(120.0).reshape(60, 2), y=np.arange(60) % 2)
+    return {"path": str(folder / "a.npz")}
+
+
 # Datasets of the user's own files, which have no sample: files for them, and the options that name these.
 OWN_FILES = {
     "csv": lambda folder: file_options(folder, TABLE, target="sold"),
@@ -47,6 +53,7 @@ OWN_FILES = {
     "text_csv": lambda folder: file_options(folder, TEXTS, text="review", label="mood", num_words=30),
     "text_folder": text_options,
     "image_folder": image_options,
+    "npz": array_options,
 }
 
 

@@ -141,7 +141,7 @@ BROKEN = [
     (class_only_in_test, "HERE: there are no training images of owls"),
     (no_zip, "HERE is neither a folder nor a zip archive\n  expected  a folder of images, or a .zip of one"),
     (damaged_zip, "HERE: the zip archive is damaged: File is not a zip file\n  hint      get it anew"),
-    (damaged_in_zip, "HERE: 1 of 8 images cannot be read (12.5%)\n  received  HERE: cats/0.png: it is damaged: Bad CRC-32"),
+    (damaged_in_zip, "HERE: 1 of 8 images cannot be read (12.5%)\n  received  HERE: cats/0.png: it is damaged: Bad"),
     (leading_out, "HERE: the name '../cats/1.png' leads out of the archive"),
     (empty_zip, "HERE: the archive is empty"),
     (nowhere, "HERE"),
