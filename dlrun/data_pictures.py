@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlrun.drawing import BLUE
+from dlrun.drawing import BLUE, GREY, ORANGE
 
 MOST_PANELS = 12
+_PARTS = {"training": GREY, "validation": BLUE, "test": ORANGE}
 MOST_POINTS = 3000  # of a drawn series
 
 
@@ -49,21 +50,31 @@ def draw_histograms(values: np.ndarray, name: str, path: Path) -> Path:
     return _save(figure, path)
 
 
-def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path) -> Path:
-    """Windows `(n, steps, features)` below each other, the first features as lines, the target as title."""
+def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path, names: Sequence[str] = ()) -> Path:
+    """Windows `(n, steps, features)` below each other, the first features as lines, the target as title.
+
+    `names` are those of the features, if known.
+    """
     figure = Figure(figsize=(7.2, 1.9 * len(windows)), layout="constrained")
     for place, window in enumerate(windows):
         axes = figure.add_subplot(len(windows), 1, place + 1)
-        axes.plot(window[:, :6], linewidth=1)
+        lines = axes.plot(window[:, :6], linewidth=1)
         axes.set_title(f"target {_short(titles[place], 40)}" if titles[place] else "", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
+    if len(names) == windows.shape[2]:
+        figure.legend(lines, names[:6], loc="outside right upper", frameon=False, fontsize=8)
     axes.set_xlabel(f"step (the first {min(6, windows.shape[2])} of {windows.shape[2]} features)", fontsize=8)
     return _save(figure, path)
 
 
-def draw_series(series: np.ndarray, path: Path) -> Path:
-    """The first columns of a series `(steps, features)` at rest below each other, thinned when it is long."""
+def draw_series(
+    series: np.ndarray, path: Path, names: Sequence[str] = (), spans: Mapping[str, tuple[int, int]] | None = None
+) -> Path:
+    """The first columns of a series `(steps, features)` at rest below each other, thinned when it is long.
+
+    `names` are those of the columns, if known; `spans` tells where each part lies.
+    """
     thin = max(1, len(series) // MOST_POINTS)
     count = min(6, series.shape[1])
     figure = Figure(figsize=(8, max(2.4, 1.4 * count)), layout="constrained")
@@ -71,9 +82,14 @@ def draw_series(series: np.ndarray, path: Path) -> Path:
     for place in range(count):
         axes = figure.add_subplot(count, 1, place + 1)
         axes.plot(steps, series[::thin, place], color=BLUE, linewidth=0.8)
-        axes.set_ylabel(f"column {place + 1}", fontsize=8)
+        for part, (first, last) in (spans or {}).items():
+            axes.axvspan(first, last, color=_PARTS.get(part, GREY), alpha=0.12, linewidth=0, label=part)
+        known = len(names) == series.shape[1]
+        axes.set_ylabel(_short(names[place], 18) if known else f"column {place + 1}", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
+    if spans:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     axes.set_xlabel("row of the series", fontsize=8)
     return _save(figure, path)
 

@@ -150,8 +150,20 @@ def _counts(targets: np.ndarray, task: Task) -> dict[str, int]:
 
 
 def _examples(data: Prepared, dataset: Dataset, rows: np.ndarray) -> list[Example]:
+    return [Example(row + 1, _describe(data, dataset, row), _target_text(data, row)) for row in rows.tolist()]
+
+
+def _describe(data: Prepared, dataset: Dataset, row: int) -> str:
+    """The encoder's text for a row; some (images) tell what only reading gives, which is kept in `columns`."""
     raw = dataset.raw | dataset.shared
-    return [Example(row + 1, data.encoder.describe(raw, row), _target_text(data, row)) for row in rows.tolist()]
+    try:
+        return data.encoder.describe(raw, row)
+    except KeyError:
+        pass
+    try:
+        return data.encoder.describe(dataset.columns | raw, row)
+    except KeyError:
+        return f"row {row + 1}"
 
 
 def _target_text(data: Prepared, row: int) -> str:
@@ -178,14 +190,25 @@ def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config,
         if values.ndim == 4 and values.shape[-1] in (1, 3):
             made.append(draw_images(values, titles, path))
         elif values.ndim == 3 and values.dtype.kind == "f":
-            made.append(draw_windows(values[:4], titles, path))
+            made.append(draw_windows(values[:4], titles, path, getattr(data.encoder, "columns", ())))
         elif values.ndim == 2 and spec.vocabulary_size is None:
             many = _arrays(data, feeder.inputs(order[:HISTOGRAM_ROWS]))[name]
             made.append(draw_histograms(many, name, path))
     for name, series in data.shared.items():
         if series.dtype.kind == "f" and series.ndim in (1, 2):
-            made.append(draw_series(series.reshape(len(series), -1), folder / f"series_{name}.png"))
+            names = getattr(data.encoder, "columns", ())
+            path = folder / f"{name}_whole.png"
+            made.append(draw_series(series.reshape(len(series), -1), path, names, _spans(data, len(series))))
     return made
+
+
+def _spans(data: Prepared, steps: int) -> dict[str, tuple[int, int]]:
+    """From where to where the rows of each part lie in a series, if there is an array at rest that says so."""
+    for array in data.arrays.values():
+        if array.ndim == 1 and array.dtype.kind in "iu" and array.min() >= 0 and array.max() < steps:
+            places = {part: array[rows] for part, rows in data.splits.items() if len(rows)}
+            return {part: (int(found.min()), int(found.max())) for part, found in places.items()}
+    return {}
 
 
 def _as_image(values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:

@@ -18,4 +18,7 @@ def test_histograms_are_drawn_for_any_number_of_columns(tmp_path, columns):
 
 def test_windows_and_a_long_series_are_drawn(tmp_path):
     assert draw_windows(np.zeros((4, 12, 7)), ["1", "2", "3", ""], tmp_path / "w.png").exists()
+    assert draw_windows(np.zeros((1, 12, 2)), ["1"], tmp_path / "n.png", ["wind", "rain"]).exists()
     assert draw_series(np.zeros((50_000, 2)), tmp_path / "s.png").exists()
+    spans = {"training": (0, 30), "validation": (31, 50), "test": (51, 99), "other": (0, 1)}
+    assert draw_series(np.zeros((100, 2)), tmp_path / "t.png", ["wind", "rain"], spans).exists()

@@ -66,6 +66,32 @@ def test_pictures_are_drawn(table, capsys, config, picture):
     assert (table / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_series_is_drawn_with_its_windows_and_parts(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"2024-01-{1 + i // 24:02} {i % 24:02}:00,{i % 11},{i % 7}.5\n" for i in range(24 * 20))
+    (tmp_path / "weather.csv").write_text("time,wind,temperature\n" + rows)
+    data = "{name: timeseries_csv, path: weather.csv, target: wind, lookback: 24, delay: 6}"
+    (tmp_path / "weather.yaml").write_text(f"data: {data}\n")
+    found = _json(capsys, "weather.yaml", "--plot", "pictures")
+    assert found["pictures"] == ["pictures/series.png", "pictures/series_whole.png"]
+    assert found["inputs"][0]["shape"] == [24, 2]
+
+
+def test_images_of_a_folder_are_drawn_and_named(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    for kind in ("cat", "dog"):
+        for i in range(10):
+            file = tmp_path / "pictures" / kind / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (12, 12), (20 * i, 0, 0)).save(file)
+    (tmp_path / "pictures.yaml").write_text("data: {name: image_folder, path: pictures, height: 8, width: 8}\n")
+    found = _json(capsys, "pictures.yaml", "--plot", "drawn")
+    assert found["pictures"] == ["drawn/image.png"]
+    assert ".png" in found["examples"][0]["text"]
+
+
 def test_more_labels_than_fit_are_cut_on_the_screen_only(capsys):
     assert main(["data", "reuters", "--sample"]) == 0
     assert "... 26 more labels" in capsys.readouterr().out
