@@ -82,7 +82,7 @@ def text_folder(
         ),
         tasks={"label": Task(kind, labels=tuple(labels))},
         parts=parts,
-        files=[place] if place.is_file() else [],
+        files=[place],
         notes=notes,
     )
 

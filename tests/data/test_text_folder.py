@@ -59,7 +59,7 @@ def test_class_folders_are_read_where_they_are(tmp_path, name):
     assert dataset.parts["test"].tolist() == list(range(6, 12))
     assert dataset.tasks["label"].labels == ("neg", "pos")
     assert dataset.encoder.describe(dataset.raw | dataset.shared, 4) == "pos film 1"
-    assert [file.name for file in dataset.files] == ([] if name == "folder" else [name])
+    assert [file.name for file in dataset.files] == [name]
     assert sorted(tmp_path.iterdir()) == [path]
 
 

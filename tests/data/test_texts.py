@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
+from dlrun.data._saved import load_preprocessing, save_preprocessing
 from dlrun.data._sources import DataContext
 from dlrun.data._texts import TextsEncoder, indexed
 from dlrun.engine.feeding import Feeder
@@ -72,6 +73,22 @@ def test_a_split_leaves_the_words_of_other_rows_out(tmp_path):
     stated = prepare_data("text_csv", {**options, "vocabulary_rows": 10}, context=DataContext(), split=split, seed=1)
     assert {word for word in stated.encoder.words if word.startswith("word")} == {f"word{k}" for k in range(10)}
     assert stated.notes == ["the vocabulary is learned from the first 10 rows, those that validate included"]
+
+
+def test_an_evaluation_uses_the_words_of_the_run(tmp_path):
+    (tmp_path / "a.csv").write_text("review,mood\n" + "".join(f"film {k} fine,{k % 2}\n" for k in range(50)))
+    options = {"path": str(tmp_path / "a.csv"), "text": "review", "label": "mood", "encoding": "sequence", "maxlen": 3}
+    split = Split().model_dump()
+    first = prepare_data("text_csv", options, context=DataContext(), split=split, seed=1)
+    save_preprocessing(first, tmp_path / "run")
+    saved = load_preprocessing(tmp_path / "run")
+    (tmp_path / "a.csv").write_text("review,mood\n" + "".join(f"other {k} fine,{k % 2}\n" for k in range(50)))
+    again = prepare_data("text_csv", options, context=DataContext(), split=split, seed=1, fitted=saved)
+    film, fine = first.encoder.encode("film fine").tolist()
+    assert again.encoder.words == first.encoder.words
+    assert (first.arrays["words"] == film).any(axis=1).all()
+    assert not (again.arrays["words"] == film).any()
+    assert (again.arrays["words"][:, -1] == fine).all()
 
 
 @pytest.mark.parametrize("encoding", ["multi_hot", "sequence"])
