@@ -19,8 +19,11 @@ from dlrun.config.extending import read_config
 from dlrun.config.finding import SUFFIXES, find_config, shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.config.nodes import to_plain
+from dlrun.data._array_names import choose
 from dlrun.data._image_files import SUFFIXES as IMAGES
 from dlrun.data._image_files import open_source
+from dlrun.data._image_layout import arrange, check_classes
+from dlrun.data._npz import read_headers
 from dlrun.data._sources import DataContext
 from dlrun.drafts import Draft, draft_table, yaml_value
 from dlrun.errors import ConfigError, DataError, UnknownNameError
@@ -99,13 +102,42 @@ def _draft(path: Path, shown: str, name: str, target: str | None) -> Draft:
     plain = path.name.lower().removesuffix(".gz")
     if path.is_file() and plain.endswith(_TABLES):
         return draft_table(path, shown, name, target)
+    if path.is_file() and plain.endswith(".npz"):
+        return _draft_arrays(path, shown, name)
     if path.is_dir() or plain.endswith(_ARCHIVES):
         return _draft_files(path, shown, name)
     raise ConfigError(
         f"{path} is nothing that init can write a config for",
-        expected="a CSV file (.csv, .tsv, .txt, .gz), a folder or archive of images or texts, or a shipped config",
+        expected="a CSV file (.csv, .tsv, .txt, .gz), an .npz file, a folder or archive of images or texts, "
+        "or a shipped config",
         hint="`dlrun list datasets` shows what dlrun reads",
     )
+
+
+def _draft_arrays(path: Path, shown: str, name: str) -> Draft:
+    """A config for an .npz file, by the shape of its inputs. Raises DataError."""
+    headers = read_headers(path)
+    inputs, members = choose(path, headers, "auto", "inputs")
+    shape, dtype = headers[next(iter(members.values()))]
+    if dtype.hasobject:
+        raise ConfigError(f"{path}: {inputs} holds Python objects, which the dataset npz does not read")
+    count = sum(headers[member][0][0] for member in members.values())
+    target, _ = choose(path, headers, "auto", "target")
+    if len(shape) == 4 or (len(shape) == 3 and dtype == "uint8"):
+        side = min(shape[1:3])
+        deep = "[32, 64, 128]" if side >= 48 else "[32, 64]" if side >= 16 else "[32]"
+        model = f"{{name: convnet, filters: {deep}, hidden: [64], dropout: 0.3}}"
+    else:
+        model = "{name: rnn, cell: gru, units: [32]}" if len(shape) == 3 else "{name: mlp, hidden: [64, 32]}"
+    tested = "test" in members
+    sections = {} if tested else {"split": "{validation: 0.2, test: 0.2}"}
+    sections |= {"model": model, "optimizer": "{name: adam}", "training": "{epochs: 20, batch_size: 64}"}
+    sections |= {"callbacks": "[{name: EarlyStopping, patience: 4}]"}
+    assumed = [
+        f"{count:,} rows of shape {shape[1:]} in {inputs}, targets in {target}; for others: data.inputs, data.target",
+        "the test part is that of the file" if tested else "a fifth of the rows is the test part",
+    ]
+    return Draft(name, {"name": "npz", "path": shown}, sections, assumed)
 
 
 def _draft_files(path: Path, shown: str, name: str) -> Draft:
@@ -120,6 +152,8 @@ def _draft_files(path: Path, shown: str, name: str) -> Draft:
         )
     files = images if len(images) >= len(texts) else texts
     parts = {part.lower() for file in files for part in PurePosixPath(file).parts[:-1]} & set(_PARTS)
+    if files is images:
+        parts = _image_parts(path, images)
     tested = "test" in parts
     assumed = ["the test part is that of the data" if tested else "a fifth of the rows is the test part"]
     sections = {} if tested else {"split": "{validation: 0.2, test: 0.2}"}
@@ -135,6 +169,15 @@ def _draft_files(path: Path, shown: str, name: str) -> Draft:
     sections |= {"optimizer": "{name: adam}", "training": "{epochs: 20, batch_size: 32}"}
     sections |= {"callbacks": "[{name: EarlyStopping, patience: 5}]"}
     return Draft(name, data, sections, [f"{len(files):,} images, stretched to {side} x {side} pixels", *assumed])
+
+
+def _image_parts(path: Path, images: list[str]) -> set[str]:
+    """The parts that the folders of images give. Raises DataError when their classes cannot be told, or used."""
+    if path.is_file() and path.suffix.lower() != ".zip":
+        raise ConfigError(f"{path}: images are read from a folder or a .zip", hint="unpack it, then init the folder")
+    pictures, without = arrange(images, "auto", str(path))
+    check_classes(pictures, without, str(path))
+    return {picture.part for picture in pictures}
 
 
 def _names(path: Path) -> list[str]:

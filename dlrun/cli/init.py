@@ -16,7 +16,7 @@ def init(
         str,
         typer.Argument(
             metavar="PATH_OR_NAME",
-            help="Your data: a CSV file, a folder or archive of images or texts; or the name of a shipped config.",
+            help="A CSV or npz file, a folder or archive of images or texts; or the name of a shipped config.",
             autocompletion=_options.complete_config,
         ),
     ],

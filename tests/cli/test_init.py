@@ -1,5 +1,6 @@
 import gzip
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,28 @@ def test_a_folder_of_images_takes_their_size(capsys):
     assert main(["train", "pictures.yaml", *FAST]) == 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "model"),
+    [
+        ((8,), "float32", "mlp"),
+        ((12, 12), "uint8", "convnet"),
+        ((20, 20, 3), "uint8", "convnet"),
+        ((9, 3), "f4", "rnn"),
+    ],
+)
+@pytest.mark.parametrize("parts", [("",), ("_train", "_test")])
+def test_arrays(capsys, shape, dtype, model, parts):
+    import numpy as np
+
+    arrays = {f"x{part}": np.arange(40 * np.prod(shape)).reshape(40, *shape).astype(dtype) for part in parts}
+    np.savez("mine.npz", **arrays, **{f"y{part}": np.arange(40) % 2 for part in parts})
+    config = _init(capsys, "mine.npz")
+    assert config["data"] == {"name": "npz", "path": "mine.npz"}
+    assert config["model"]["name"] == model
+    assert ("split" in config) == (parts == ("",))
+    assert main(["train", "mine.yaml", *FAST]) == 0
+
+
 def test_a_file_is_replaced_only_by_force(capsys):
     _table("people.csv", PEOPLE)
     Path("people.yaml").write_text("mine")
@@ -190,12 +213,22 @@ def test_a_copy_holds_what_the_shipped_config_extends(capsys, folder, monkeypatc
         ("notes.pdf", 2, "nothing that init can write a config for"),
         ("empty", 2, "holds neither images nor folders of texts"),
         ("broken.zip", 2, "cannot be read as an archive"),
+        ("flat", 1, "flat"),
+        ("objects.npz", 2, "holds Python objects"),
+        ("pictures.tar", 2, "images are read from a folder or a .zip"),
         ("empty.csv", 1, "the file is empty"),
         ("names.csv", 2, "no column can be told to be the target"),
     ],
 )
 def test_what_cannot_be_used_is_said(capsys, source, code, message):
+    import numpy as np
+
     Path("empty").mkdir()
+    Path("flat").mkdir()
+    Path("flat", "a.png").touch()
+    np.savez("objects.npz", x=np.array([[1], [1, 2]], object), y=np.arange(2))
+    with tarfile.open("pictures.tar", "w") as tar:
+        tar.add("flat/a.png")
     for name in ("notes.pdf", "broken.zip", "empty.csv", "mine.yaml"):
         Path(name).touch()
     _table("names.csv", "name,other\n" + "".join(f"person {i},thing {i}\n" for i in range(40)))
