@@ -138,9 +138,10 @@ def image_names(source: Stored) -> tuple[list[str], list[str]]:
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts `cat.2.jpg` before `cat.10.jpg`."""
+    """A key that sorts `cat.2.jpg` before `cat.10.jpg`; numbers may have any length."""
     parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), part) if place % 2 else (1, 0, part) for place, part in enumerate(parts)]
+    digits = [part.lstrip("0") for part in parts]
+    return [(0, len(digits[place]), digits[place]) if place % 2 else (1, 0, part) for place, part in enumerate(parts)]
 
 
 def _is_hidden(name: str) -> bool:

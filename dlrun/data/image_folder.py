@@ -59,7 +59,7 @@ def image_folder(
     """
     if context.sample:
         raise DataError("there is no generated stand-in for your own images", hint="run it without --sample")
-    _check_options(height, width, max_images, unreadable_fraction)
+    _check_options(height, width, max_images, unreadable_fraction, memory_limit_mib)
     source = open_source(context.locate(path))
     pictures, notes = _pictures(source, label_from, per_class, max_images)
     labels = check_classes(pictures, [], str(source.path))
@@ -87,7 +87,7 @@ def image_folder(
     )
 
 
-def _check_options(height: int, width: int, max_images: int | None, fraction: float) -> None:
+def _check_options(height: int, width: int, max_images: int | None, fraction: float, memory_limit_mib: int) -> None:
     for name, side in (("height", height), ("width", width)):
         if not 1 <= side <= MOST_SIDE:
             raise DataError(
@@ -102,6 +102,8 @@ def _check_options(height: int, width: int, max_images: int | None, fraction: fl
             received=f"{fraction:g}",
             expected="0 (none may be broken) or more, below 1",
         )
+    if memory_limit_mib < 0:
+        raise DataError("data.memory_limit_mib is no limit", key=("data", "memory_limit_mib"), expected="0 or more")
 
 
 def _pictures(

@@ -158,6 +158,7 @@ def test_what_cannot_be_used_is_named(tmp_path, make, message):
 OPTIONS = [
     ({"height": 0}, "data.height is no size\n  received  0\n  expected  1 to 4096 pixels"),
     ({"width": 5000}, "data.width is no size"),
+    ({"memory_limit_mib": -1}, "data.memory_limit_mib is no limit\n  expected  0 or more"),
     ({"max_images": 1}, "data.max_images leaves no two images"),
     ({"unreadable_fraction": 1.0}, "data.unreadable_fraction is no share\n  received  1"),
     (

@@ -8,12 +8,15 @@ import tensorflow as tf
 from image_files import image_bytes, picture, write_classes, write_images, zipped
 from PIL import Image
 
+from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.config.schema import Split
 from dlrun.data._images import ImageEncoder
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
 from dlrun.data.image_folder import image_folder
 from dlrun.errors import DataError
+from dlrun.predict import predict
+from dlrun.train import train
 
 
 def load(path, **options):
@@ -170,6 +173,37 @@ def test_predict_prepares_as_training_does(tmp_path, color):
         np.testing.assert_array_equal(encoder.batch(encoder.apply(raw), rows), trained)
     assert encoder.describe(raw, 10) == str(folder / "cats" / "10.png")
     assert float(trained.numpy().max()) <= 1.0
+
+
+def test_images_above_the_memory_limit_stay_in_the_file(tmp_path):
+    folder = write_classes(tmp_path, rows=12)
+    mapped, loaded = prepared(folder, memory_limit_mib=0), prepared(folder)
+    assert isinstance(mapped.arrays["image"], np.memmap)
+    assert mapped.notes[:1] == ["the images (0 MiB) are read from the cache file, not from memory"]
+    assert mapped.fingerprint == loaded.fingerprint
+    rows = np.array([3, 20])
+    np.testing.assert_array_equal(mapped.encoder.batch(mapped.arrays, rows), loaded.encoder.batch(loaded.arrays, rows))
+
+
+def test_a_run_predicts_files_as_it_scored_them(tmp_path, outputs):
+    folder = write_classes(tmp_path / "a", rows=12)
+    config = config_from_mapping(
+        {
+            "name": "own",
+            "data": {"name": "image_folder", "path": str(folder), "height": 6, "width": 5},
+            "split": {"kind": "head", "validation": 8, "test": 8},
+            "model": {"name": "mlp", "hidden": [4]},
+            "training": {"epochs": 1, "tensorboard": False},
+            "runtime": {"jit_compile": False},
+        }
+    )
+    run = train(config, outputs=outputs)
+    split = predict(run, load_config(run.config_file), split="test").rows
+    named = predict(
+        run, load_config(run.config_file), [str(folder / "dogs" / f"{row}.png") for row in range(4, 12)]
+    ).rows
+    assert [row["input"] for row in named] == [str(folder / "dogs" / f"{row}.png") for row in range(4, 12)]
+    assert [row["probability"] for row in named] == [row["probability"] for row in split]
 
 
 def test_splits_share_no_file_and_have_both_classes(tmp_path):
