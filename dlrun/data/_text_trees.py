@@ -15,8 +15,9 @@ from dlrun.data._text_files import decode_text
 from dlrun.errors import DataError, listing
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
-MOST_BYTES = 2**31  # of all texts of an archive, unpacked
+MOST_BYTES = 2**31  # of all texts, unpacked
 MOST_TEXT_BYTES = 2**24  # of one text
+MOST_TEXTS = 2_000_000
 PARTS = {
     "train": "training",
     "training": "training",
@@ -49,31 +50,41 @@ def read_tree(path: Path, encoding: str) -> dict[Names, str]:
 
 
 def _read_folder(path: Path, encoding: str) -> dict[Names, str]:
-    found = {}
+    found, size = dict[Names, str](), 0
     for file in path.rglob("*.txt"):
         names = file.relative_to(path).parts
-        if _wanted(names) and file.is_file():
-            try:
-                content = file.read_bytes()
-            except OSError as error:
-                raise DataError(f"{file}: the file cannot be read: {error.strerror}") from error
-            found[names] = decode_text(content, file, encoding)
+        if not (_wanted(names) and file.is_file()):
+            continue
+        try:
+            length = file.stat().st_size
+            size += length
+            _check_size(path, "/".join(names), length, size, len(found))
+            found[names] = decode_text(file.read_bytes(), file, encoding)
+        except OSError as error:
+            raise DataError(f"{file}: the file cannot be read: {error.strerror}") from error
     return found
 
 
 def _read_archive(path: Path, encoding: str) -> dict[Names, str]:
-    found, size = {}, 0
+    found, size = dict[Names, str](), 0
     with _damage_told(path):
         for name, length, content in _members(path):
             size += length
-            if length > MOST_TEXT_BYTES or size > MOST_BYTES:
-                most, what = (MOST_TEXT_BYTES, name) if length > MOST_TEXT_BYTES else (MOST_BYTES, "its texts")
-                raise DataError(
-                    f"{path}: {what} unpacked: more than {most >> 20:,} MiB",
-                    hint="unpack the archive and name the folder, if that is what it should be",
-                )
+            _check_size(path, name, length, size, len(found))
             found[PurePosixPath(name).parts] = decode_text(content(), f"{path}: {name}", encoding)
     return found
+
+
+def _check_size(path: Path, name: str, length: int, size: int, count: int) -> None:
+    """Raises DataError when one text, or all so far, are more than memory should hold."""
+    if length > MOST_TEXT_BYTES:
+        raise DataError(f"{path}: {name} is too long for one text", expected=f"at most {MOST_TEXT_BYTES >> 20:,} MiB")
+    if size > MOST_BYTES or count >= MOST_TEXTS:
+        raise DataError(
+            f"{path}: the texts are too many to be held in memory",
+            received=f"more than {size >> 20:,} MiB in {count:,} texts",
+            expected=f"at most {MOST_BYTES >> 20:,} MiB in {MOST_TEXTS:,} texts",
+        )
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, Any]]:

@@ -148,10 +148,20 @@ def test_an_archive_that_is_cut_short_is_named(tmp_path):
         build(path)
 
 
-def test_what_an_archive_unpacks_to_is_bounded(tmp_path, monkeypatch):
-    path = write_archive(tmp_path / "a.zip", {**FLAT, "pos/long.txt": "x" * 5000})
-    monkeypatch.setattr(_text_trees, "MOST_TEXT_BYTES", 4000)
-    with pytest.raises(DataError, match=r"a\.zip: pos/long\.txt unpacked: more than 0 MiB"):
+@pytest.mark.parametrize("name", ["folder", "a.tar.gz", "a.zip"])
+@pytest.mark.parametrize(
+    ("limit", "most", "message"),
+    [
+        ("MOST_TEXT_BYTES", 4000, r"pos/long\.txt is too long for one text"),
+        ("MOST_BYTES", 4000, "the texts are too many to be held in memory"),
+        ("MOST_TEXTS", 3, "the texts are too many to be held in memory\n  received  more than 0 MiB in 3 texts"),
+    ],
+)
+def test_what_is_read_is_bounded(tmp_path, monkeypatch, name, limit, most, message):
+    write = write_folder if name == "folder" else write_archive
+    path = write(tmp_path / name, {**FLAT, "pos/long.txt": "x" * 5000})
+    monkeypatch.setattr(_text_trees, limit, most)
+    with pytest.raises(DataError, match=message):
         build(path)
 
 
