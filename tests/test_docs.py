@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,10 @@ def test_the_plugin_of_the_docs_works(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[0])
     assert main(["check", str(tmp_path / "mine.yaml"), "--summary"]) == 0
     assert "Concatenate" in capsys.readouterr().out
+
+
+def test_the_layers_in_the_docs_are_those_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    checked = [line.replace("dlrun.", "") for line in contracts[0]["layers"]]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert re.findall(r"## Layers.*?```\n(.*?)```", page, flags=re.DOTALL)[0].splitlines() == checked
