@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.data import _arrays, _images, _series, _table, _texts, _words  # noqa: F401  registers the encoders that runs may hold
+from dlrun.data import (  # noqa: F401  registers the encoders that runs may hold
+    _arrays,
+    _images,
+    _series,
+    _several_arrays,
+    _table,
+    _texts,
+    _words,
+)
 from dlrun.data._dataset import ENCODERS, Encoder, Prepared, TargetScale
 from dlrun.errors import RunDirError, listing
 from dlrun.files import write_text

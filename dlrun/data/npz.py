@@ -13,6 +13,7 @@ from dlrun.data._array_targets import targets_of
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._dataset import Dataset
 from dlrun.data._npz import read_array, read_headers
+from dlrun.data._several_arrays import ArraysEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, listing
 from dlrun.spec import DataPath, Task
@@ -26,7 +27,7 @@ def npz(
     context: DataContext,
     *,
     path: DataPath,
-    inputs: str = "auto",
+    inputs: str | list[str] = "auto",
     target: str | None = "auto",
     task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
     labels: list[str] = [],  # noqa: B006  read as a literal, not changed
@@ -38,7 +39,8 @@ def npz(
 
     `path`: the file, written by numpy.savez or savez_compressed; Python objects in it are refused.
     `inputs`, `target`: the names of the arrays, without _train, _val, _test (or train_, val_, test_), which give the
-    parts; `auto` finds x or images and y or labels, among others. `target` null: nothing but the inputs is learned.
+    parts; `auto` finds x or images and y or labels, among others. A list of `inputs` is for models with several,
+    `target` null for models that learn the inputs alone.
     `task`: found from the target's values unless given: whole numbers and texts are classes, floats numbers, rows of
     zeros with a one are one-hot classes, other rows of zeros and ones several labels. `labels`: names for the classes,
     in the order of their values.
@@ -50,25 +52,27 @@ def npz(
         raise DataError("there is no generated stand-in for your own npz file", hint="run it without --sample")
     file = context.locate(path)
     headers = read_headers(file)
-    name, members = choose(file, headers, inputs, "inputs")
-    unused, notes = set(headers) - set(members.values()), list[str]()
-    targets, tasks, given = {}, dict[str, Task](), dict[str, str]()
+    wishes = inputs if isinstance(inputs, list) else [inputs]
+    chosen = dict(choose(file, headers, wish, "inputs") for wish in wishes)
+    base, given = choose(file, headers, target, "target") if target is not None else ("", {})
+    unused, notes = set(headers) - {name for found in [*chosen.values(), given] for name in found.values()}, list[str]()
+    chosen = _common_parts(file, headers, chosen, given, notes)
+    members = next(iter(chosen.values()))
+    targets, tasks = {}, dict[str, Task]()
     if target is not None:
-        base, given = choose(file, headers, target, "target")
-        members = _common_parts(file, headers, members, given, notes)
         values = _joined(file, headers, {part: given[part] for part in members})
         targets[base], tasks[base], note = targets_of(f"{file}: {base}", values, task, labels)
         notes += [note] if note else []
-    unused -= set(given.values())
     if unused:
         notes.append(f"arrays that are not used: {listing(sorted(unused))}")
-    images = _inputs(file, headers, members)
+    raw = {name: _inputs(file, headers, found) for name, found in chosen.items()}
+    encoders = [_encoder(name, found, divide_by, standardise) for name, found in raw.items()]
     regression = any(task.kind == "regression" for task in tasks.values())
     return Dataset(
         name="npz",
-        raw={name: images},
+        raw=raw,
         targets=targets,
-        encoder=_encoder(name, images, divide_by, standardise),
+        encoder=encoders[0] if len(encoders) == 1 else ArraysEncoder(encoders),
         tasks=tasks,
         parts=_parts(headers, members),
         files=[file],
@@ -78,24 +82,30 @@ def npz(
 
 
 def _common_parts(
-    file: Path, headers: Headers, inputs: dict[str, str], targets: dict[str, str], notes: list[str]
-) -> dict[str, str]:
-    """The inputs by part, of parts that have targets, too. Raises DataError when they do not fit together."""
-    if ("" in inputs) != ("" in targets):
+    file: Path, headers: Headers, inputs: dict[str, dict[str, str]], targets: dict[str, str], notes: list[str]
+) -> dict[str, dict[str, str]]:
+    """The arrays of each input by part, of the parts that have targets (or, without a target, that the first input
+    has). Raises DataError when they do not fit together.
+    """
+    if not inputs:
+        raise DataError("data.inputs names no array", key=("data", "inputs"))
+    first = targets or next(iter(inputs.values()))
+    alone = [name for found in inputs.values() for part, name in found.items() if part not in first and part]
+    common = {base: {part: name for part, name in found.items() if part in first} for base, found in inputs.items()}
+    parts = list(next(iter(common.values())))
+    if not parts or any(list(found) != parts for found in common.values()):
         raise DataError(
             f"{file}: inputs and target have different parts",
-            received=f"{listing(inputs.values())}; {listing(targets.values())}",
+            received="; ".join(listing(found.values()) for found in [*inputs.values(), targets] if found),
         )
-    alone = [name for part, name in inputs.items() if part not in targets]
     if alone:
         notes.append(f"{listing(alone)} has no targets and is left out")
-    common = {part: name for part, name in inputs.items() if part in targets}
-    for part, name in common.items():
-        rows, others = (headers[array][0][:1] for array in (name, targets[part]))
+    for part, name in [pair for found in common.values() for pair in found.items()]:
+        rows, others = (headers[array][0][:1] for array in (name, first[part]))
         if rows != others or not rows:
             raise DataError(
-                f"{file}: {name} and {targets[part]} have not one row for each other",
-                received=f"shapes {headers[name][0]} and {headers[targets[part]][0]}",
+                f"{file}: {name} and {first[part]} have not one row for each other",
+                received=f"shapes {headers[name][0]} and {headers[first[part]][0]}",
             )
     return common
 

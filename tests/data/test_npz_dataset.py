@@ -8,6 +8,7 @@ import pytest
 from dlrun.config.schema import Split
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._prepare import prepare_data
+from dlrun.data._several_arrays import ArraysEncoder
 from dlrun.data._sources import DataContext
 from dlrun.data.npz import npz
 from dlrun.errors import DataError
@@ -162,7 +163,29 @@ def test_predict_prepares_as_training_does(tmp_path, values):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(found), trained, rtol=1e-5, atol=1e-5)
 
 
+def test_several_inputs_come_side_by_side(tmp_path):
+    np.savez(tmp_path / "a.npz", a=X, pixels=IMAGES, y=Y)
+    data = prepared(tmp_path / "a.npz", inputs=["a", "pixels"])
+    assert {name: spec.shape for name, spec in data.spec.inputs.items()} == {"a": (3,), "pixels": (4, 5, 1)}
+    encoder = ArraysEncoder.from_state(json.loads(json.dumps(data.encoder.get_state())))
+    raw = encoder.read([tmp_path / "a.npz"])
+    found, trained = (
+        e.batch(a, np.arange(40)) for e, a in ((encoder, encoder.apply(raw)), (data.encoder, data.arrays))
+    )
+    for name in ("a", "pixels"):
+        np.testing.assert_allclose(found[name], trained[name], rtol=1e-5, atol=1e-5)
+    with pytest.raises(DataError, match="several inputs cannot come from one table"):
+        encoder.read([tmp_path / "a.csv"])
+    np.savez(tmp_path / "b.npz", a=X[:3], pixels=IMAGES)
+    with pytest.raises(DataError, match=r"different numbers of rows\n  received  a: 3, pixels: 40"):
+        encoder.read([tmp_path / "b.npz"])
+
+
 BROKEN = [
+    ({"x": X, "y": Y}, {"inputs": []}, "data.inputs names no array"),
+    ({"a": X, "b": X[:9], "y": Y}, {"inputs": ["a", "b"]}, "b and y have not one row for each other"),
+    ({"a": X, "b": X[:9]}, {"inputs": ["a", "b"], "target": None}, "b and a have not one row for each other"),
+    ({"a": X, "b_train": X}, {"inputs": ["a", "b"], "target": None}, "different parts\n  received  a; b_train"),
     ({"a": X, "b": Y}, {}, "HERE: it is not clear which array is the inputs\n  received  a: float64, shape (40, 3)"),
     ({"x": X, "b": Y}, {}, "HERE: it is not clear which array is the target"),
     ({}, {}, "which array is the inputs\n  received  an empty file"),
