@@ -120,7 +120,10 @@ def _draft_arrays(path: Path, shown: str, name: str) -> Draft:
     inputs, members = choose(path, headers, "auto", "inputs")
     shape, dtype = headers[next(iter(members.values()))]
     if dtype.hasobject:
-        raise ConfigError(f"{path}: {inputs} holds Python objects, which the dataset npz does not read")
+        raise ConfigError(
+            f"{path}: {inputs} holds Python objects, which the dataset npz does not read",
+            hint="a published file has a dataset of its own: `dlrun list datasets`, then dlrun init NAME",
+        )
     count = sum(headers[member][0][0] for member in members.values())
     target, _ = choose(path, headers, "auto", "target")
     if len(shape) == 4 or (len(shape) == 3 and dtype == "uint8"):

@@ -50,7 +50,7 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """What is predicted: rows per label (or numbers in original units) for each split."""
+    """What is predicted: rows per label (or numbers in original units) for each split, and output if several."""
 
     name: str
     kind: str
@@ -138,8 +138,20 @@ def _target_facts(data: Prepared, name: str, task: Task) -> TargetFacts:
     targets = data.original_targets[name]
     parts = {split: targets[rows] for split, rows in data.splits.items() if len(rows)}
     counts = {split: _counts(part, task) for split, part in parts.items()} if task.classifies else {}
-    values = {} if task.classifies else {split: _values(part) for split, part in parts.items()}
+    values = {} if task.classifies else {key: _values(one) for key, one in _outputs(parts).items()}
     return TargetFacts(name, task.kind, task.unit, counts, values, name in data.target_scales)
+
+
+def _outputs(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The numbers of each part, of each output when there are several."""
+    found: dict[str, np.ndarray] = {}
+    for split, part in parts.items():
+        flat = part.reshape(len(part), -1)
+        several = flat.shape[1] > 1
+        found |= {
+            f"{split}, output {place + 1}" if several else split: flat[:, place] for place in range(flat.shape[1])
+        }
+    return found
 
 
 def _counts(targets: np.ndarray, task: Task) -> dict[str, int]:

@@ -70,7 +70,7 @@ def _show(found: Inspection) -> None:
     _show_inputs(found)
     for target in found.targets:
         typer.echo()
-        _show_target(target)
+        _show_target(target, found.rows["training"])
     typer.echo()
     _show_examples(found)
 
@@ -94,7 +94,7 @@ def _show_inputs(found: Inspection) -> None:
     show(table)
 
 
-def _show_target(target: TargetFacts) -> None:
+def _show_target(target: TargetFacts, rows: int) -> None:
     from rich.markup import escape
 
     from dlrun.cli._output import number, plain_table, show
@@ -110,10 +110,9 @@ def _show_target(target: TargetFacts) -> None:
         return
     table = plain_table(escape(heading), *target.counts, "share", left=(escape(heading),))
     training = target.counts["training"]
-    total = sum(training.values()) or 1
     for label in list(training)[:MOST_LABELS]:
         counts = (f"{part[label]:,}" for part in target.counts.values())
-        table.add_row(escape(label), *counts, f"{training[label] / total:.1%}")
+        table.add_row(escape(label), *counts, f"{training[label] / rows:.1%}")
     show(table)
     if len(training) > MOST_LABELS:
         typer.echo(f"... {len(training) - MOST_LABELS} more labels; --json has all")

@@ -53,6 +53,20 @@ def test_the_text_has_all_of_it(table, capsys):
         assert expected in out
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"), [("[p, q], task: multilabel", "50.0%"), ("[a, b]", "training, output 2")]
+)
+def test_several_targets_are_told_one_by_one(tmp_path, monkeypatch, capsys, target, expected):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i % 7},{i % 5},1,{i % 2}\n" for i in range(60))
+    (tmp_path / "many.csv").write_text("a,b,p,q\n" + rows)
+    (tmp_path / "many.yaml").write_text(
+        f"data: {{name: csv, path: many.csv, target: {target}}}\nsplit: {{kind: head}}\n"
+    )
+    assert main(["data", "many.yaml"]) == 0
+    assert expected in capsys.readouterr().out
+
+
 def test_generated_texts_are_decoded(capsys):
     found = _json(capsys, "imdb", "--sample", "-s", "split.validation=500")
     assert "word" in found["examples"][0]["text"]
