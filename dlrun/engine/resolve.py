@@ -20,7 +20,7 @@ from dlrun.config.schema import Component, Config
 from dlrun.data._dataset import Prepared
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import Saved
-from dlrun.data._sources import DataContext
+from dlrun.data_places import data_context
 from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.events import OnEvent
@@ -92,7 +92,7 @@ def load_data(config: Config, fitted: Saved | None = None) -> Prepared:
         return prepare_data(
             config.data.name,
             config.data.parameters,
-            context=_data_context(config),
+            context=data_context(config),
             split=config.split.model_dump(),
             seed=config.seed,
             fitted=fitted,
@@ -103,19 +103,9 @@ def load_data(config: Config, fitted: Saved | None = None) -> Prepared:
         raise _builder_error("data", config.data.name, DATASETS.get(config.data.name), error) from error
 
 
-def _data_context(config: Config) -> DataContext:
-    place = config.place(("data", "path"))
-    return DataContext(
-        seed=config.seed,
-        sample=config.data.sample,
-        folders=[config.data.dir] if config.data.dir else [],
-        config_folder=Path(place.source).parent if place else Path(),
-    )
-
-
 def settled_data(config: Config, data: Prepared) -> dict[str, Any]:
     """The sections `data` and `split` with what was left open: the folder of the files, the kind of split."""
-    folder = config.data.dir or _data_context(config).folder_of(data.files)
+    folder = config.data.dir or data_context(config).folder_of(data.files)
     return {
         "data": config.data.model_copy(update={"dir": folder}),
         "split": config.split.model_copy(update={"kind": data.split_kind}),
