@@ -17,23 +17,23 @@ def _answers(monkeypatch, *, gpus=(), cuda=False, driven=()):
 
 
 def test_a_gpu_that_only_the_driver_sees_is_told_with_the_remedy(monkeypatch):
-    _answers(monkeypatch, driven=["NVIDIA H200"])
+    _answers(monkeypatch, driven=["NVIDIA A100"])
     finding = _found(doctor._devices())["GPU"]
     assert finding.status == doctor.NOTE
-    assert "NVIDIA H200" in finding.text
+    assert "NVIDIA A100" in finding.text
     assert "pip install 'dlrun[gpu]'" in finding.hint
 
 
 def test_hidden_gpus_are_not_blamed_on_the_installation(monkeypatch):
-    _answers(monkeypatch, cuda=True, driven=["NVIDIA H200"])
+    _answers(monkeypatch, cuda=True, driven=["NVIDIA A100"])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert "CUDA_VISIBLE_DEVICES is set to '-1'" in _found(doctor._devices())["GPU"].hint
 
 
 def test_a_gpu_that_both_see_is_fine(monkeypatch):
-    _answers(monkeypatch, gpus=["NVIDIA H200"], cuda=True, driven=["NVIDIA H200"])
+    _answers(monkeypatch, gpus=["NVIDIA A100"], cuda=True, driven=["NVIDIA A100"])
     (finding,) = doctor._devices()
-    assert (finding.status, finding.text) == (doctor.OK, "TensorFlow sees the CPU and 1 GPU (NVIDIA H200)")
+    assert (finding.status, finding.text) == (doctor.OK, "TensorFlow sees the CPU and 1 GPU (NVIDIA A100)")
 
 
 @pytest.mark.parametrize(
