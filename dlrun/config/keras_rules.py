@@ -55,7 +55,10 @@ def _check_mode(report: Report, key: Key, callback: dict[str, Any]) -> None:
 def _check_saving(report: Report, key: Key, callback: dict[str, Any]) -> None:
     name = callback.get("name")
     frequency = callback.get("save_freq")
-    if name in ("ModelCheckpoint", "BackupAndRestore") and isinstance(frequency, str) and frequency != "epoch":
+    if name == "BackupAndRestore":  # it would set the epoch a resumed run begins with
+        message = "a run keeps its own checkpoints, which BackupAndRestore would work against"
+        report.add((*key, "name"), message, hint="remove it; `dlrun train --resume RUN` goes on with a run")
+    if name == "ModelCheckpoint" and isinstance(frequency, str) and frequency != "epoch":
         where = (*key, "save_freq")
         report.add(where, f"{dotted(where)} is neither `epoch` nor a number of batches", received=show_value(frequency))
     if name != "ModelCheckpoint":

@@ -71,7 +71,7 @@ def test_every_metric_passes_as_a_name_and_as_a_mapping(name):
         assert check(metrics=[name]).metrics == [name]
 
 
-@pytest.mark.parametrize("name", spellings("callbacks"))
+@pytest.mark.parametrize("name", [name for name in spellings("callbacks") if name != "BackupAndRestore"])
 def test_every_callback_passes(name):
     given = required("callbacks", name) if name == "OrbaxCheckpoint" else {}
     config = check(callbacks=[{"name": name, **given}], optimizer={"use_ema": True})

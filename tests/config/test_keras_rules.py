@@ -20,6 +20,7 @@ def check(**sections):
         ({"name": "ModelCheckpoint", "filepath": "best"}, {}, "whole models in files that end in .keras or .h5"),
         ({"name": "ModelCheckpoint", "save_weights_only": True}, {}, "weights alone in files that end in .weights.h5"),
         ({"name": "ModelCheckpoint", "save_freq": "batch"}, {}, "neither `epoch` nor a number of batches"),
+        ({"name": "BackupAndRestore", "backup_dir": "x"}, {}, "a run keeps its own checkpoints"),
         ({"name": "TerminateOnNaN"}, {"clipnorm": 1.0, "clipvalue": 0.5}, "clipnorm and clipvalue"),
         ({"name": "TerminateOnNaN"}, {"learning_rate": STEPS}, "3, one more than there are boundaries"),
     ],
@@ -38,7 +39,7 @@ def test_what_keras_would_refuse_in_the_run_is_refused_before(callback, optimize
         ({"name": "EarlyStopping", "mode": "max"}, {}),
         ({"name": "EarlyStopping", "monitor": "val_accuracy"}, {"learning_rate": DECAY, "clipnorm": 1.0}),
         ({"name": "ModelCheckpoint", "filepath": "a.weights.h5", "save_weights_only": True, "save_freq": 10}, {}),
-        ({"name": "BackupAndRestore", "save_freq": "epoch"}, {"clipnorm": None, "clipvalue": 0.5}),
+        ({"name": "TerminateOnNaN"}, {"clipnorm": None, "clipvalue": 0.5}),
     ],
 )
 def test_what_keras_takes_passes(callback, optimizer):
