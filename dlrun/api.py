@@ -97,5 +97,22 @@ class Run:
 
         return load_model(self.dir.model_file("best"))
 
+    def predict(self, x: Any, *, weights: str = "best") -> Any:
+        """Predictions for raw inputs: a DataFrame, rows, an array, texts, images, or files; see docs/notebooks.md.
+
+        A DataFrame gives a DataFrame with the same index, all else gives `Predictions`. Raises DlrunError.
+        """
+        _start_keras(self.config)
+        from dlrun.predict import predict as run_predict
+
+        found = run_predict(self.dir, self.config, values=x, weights=weights)
+        return _as_frame(found, x) if hasattr(x, "columns") and hasattr(x, "index") else found
+
     def __repr__(self) -> str:
         return f"Run({self.dir.path.parent.name}/{self.dir.id}, {self.dir.status()})"
+
+
+def _as_frame(found: Predictions, given: Any) -> Any:
+    """Predictions as a DataFrame of the kind of the given one; a series gives one row, that of the window's end."""
+    index = given.index[len(given.index) - len(found.rows) :]
+    return type(given)(found.rows, index=index, columns=found.columns[1:])  # without `input`

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.schema import Config
+from dlrun.data._memory import named_files
 from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import load_data, open_session
@@ -33,9 +34,16 @@ class Predictions:
 
 
 def predict(
-    run: RunDir, config: Config, sources: Sequence[str] = (), *, weights: str = "best", split: str = "test"
+    run: RunDir,
+    config: Config,
+    sources: Sequence[str] = (),
+    *,
+    values: Any = None,
+    weights: str = "best",
+    split: str = "test",
 ) -> Predictions:
-    """Predict raw inputs (`sources` are files, or `-` for standard input), or without sources the rows of a split.
+    """Predict raw inputs (`sources` are files, or `-` for standard input; `values` are rows in memory, or files), or
+    without either the rows of a split.
 
     Targets are never shown, so that predicting the test part is not a reading of it. Writes a CSV into the run.
     Raises DlrunError.
@@ -43,7 +51,10 @@ def predict(
     make_folder(run.predictions)  # before the work, not after it
     with open_session(config):
         saved = load_preprocessing(run.preprocess)
-        feeder, rows, texts = _raw_rows(saved, sources) if sources else _split_rows(config, split, saved)
+        if sources or values is not None:
+            feeder, rows, texts = _raw_rows(saved, sources, values)
+        else:
+            feeder, rows, texts = _split_rows(config, split, saved)
         outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE)
     ((name, task),) = saved.spec.tasks.items()
     outputs = outputs_as_predictions(outputs, task, config.loss)
@@ -52,9 +63,12 @@ def predict(
     return _write(run, outputs, task, texts)
 
 
-def _raw_rows(saved: Saved, sources: Sequence[str]) -> tuple[Feeder, np.ndarray, list[str]]:
-    raw = saved.encoder.read(list(sources))
+def _raw_rows(saved: Saved, sources: Sequence[str], values: Any) -> tuple[Feeder, np.ndarray, list[str]]:
+    files = list(sources) or named_files(values, texts=saved.encoder.texts)
+    raw = saved.encoder.read_values(values) if files is None else saved.encoder.read(files)
     rows = np.arange(saved.encoder.row_count(raw))
+    if not len(rows):
+        raise DataError("there are no rows to predict")
     texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
     return Feeder(saved.encoder, saved.encoder.apply(raw)), rows, texts
 

@@ -11,9 +11,9 @@ import numpy as np
 from keras import ops
 
 from dlrun.data._dataset import Arrays, Encoder, encoder
-from dlrun.data._numbers import read_numbers
+from dlrun.data._numbers import number_rows, read_numbers
 from dlrun.data._transforms import Chain
-from dlrun.errors import DataError
+from dlrun.errors import DataError, listing
 from dlrun.spec import InputSpec
 
 
@@ -73,6 +73,18 @@ class ArrayEncoder(Encoder):
         for source, values in zip(sources, parts, strict=True):
             self._check_range(str(source), values)
         return {self.name: np.concatenate(parts).reshape(-1, *self.shape)}
+
+    def read_values(self, values: Any) -> Arrays:
+        """Rows of numbers: an array `(rows, ...)` with the right number of values in a row, a list, a DataFrame, or a
+        mapping with the input's name.
+        """
+        if isinstance(values, Mapping):
+            if self.name not in values:
+                raise DataError(f"the input {self.name!r} is missing", received=listing(map(str, values)) or "nothing")
+            values = values[self.name]
+        rows = number_rows(values, math.prod(self.shape), f"the given {self.name}")
+        self._check_range(f"the given {self.name}", rows)
+        return {self.name: rows.reshape(-1, *self.shape)}
 
     def get_state(self) -> dict[str, Any]:
         """The options and the states of the transforms."""

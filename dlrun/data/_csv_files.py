@@ -31,7 +31,8 @@ class Form:
 
 @dataclass
 class Table:
-    """A CSV file: text columns by name in the file's order, cells stripped. `named` says that it has a header."""
+    """A CSV file: text columns by name in the file's order, cells stripped. `named` says that it has a header;
+    `text` is empty for rows that come from no file."""
 
     source: str
     columns: dict[str, list[str]]
@@ -44,7 +45,9 @@ class Table:
         return len(next(iter(self.columns.values())))
 
     def place(self, row: int, column: str | None = None) -> str:
-        """`file:line: column name` of a row counted from 0."""
+        """`file:line: column name` of a row counted from 0; `row N` of rows that come from no file."""
+        if not self.text:
+            return f"{self.source}, row {row + 1}" + (f": column {column}" if column is not None else "")
         wanted = row + self.named
         reader = _reader(self.text, self.form.delimiter)
         for _ in zip(range(wanted + 1), filter(None, reader), strict=False):

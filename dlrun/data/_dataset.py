@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlrun.errors import DataError
 from dlrun.spec import DataSpec, InputSpec, Task
 
 Arrays = dict[str, np.ndarray]
@@ -17,13 +18,15 @@ Arrays = dict[str, np.ndarray]
 class Encoder:
     """Everything that stands between raw rows and the model's inputs, in three stages.
 
-    `read` brings the user's raw rows (files) into arrays, `apply` brings arrays to rest (after `fit` learned from the
-    training rows), `batch` makes a batch in the graph, `augment` changes batches of training. All of it survives in
-    the run as JSON: `get_state`, `from_state`. Raw arrays are those of `Dataset.raw` and `Dataset.shared` together; a
-    shared array keeps its name when it comes to rest. The base class suits arrays that need nothing but a gather.
+    `read` (files) and `read_values` (rows in memory) bring the user's raw rows into arrays, `apply` brings arrays to
+    rest (after `fit` learned from the training rows), `batch` makes a batch in the graph, `augment` changes batches of
+    training. All of it survives in the run as JSON: `get_state`, `from_state`. Raw arrays are those of `Dataset.raw`
+    and `Dataset.shared` together; a shared array keeps its name when it comes to rest. The base class suits
+    arrays that need nothing but a gather.
     """
 
     kind: ClassVar[str]
+    texts: ClassVar[bool] = False  # whether a string in memory is a row; otherwise it names a file
 
     def inputs(self) -> dict[str, InputSpec]:
         """The model's inputs by name; known after `fit`."""
@@ -58,6 +61,10 @@ class Encoder:
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """The user's raw rows for `predict`. Raises DataError naming file, row and column."""
         raise NotImplementedError
+
+    def read_values(self, values: Any) -> Arrays:
+        """As `read`, of rows that the user has in memory: a table, an array, a list. Raises DataError."""
+        raise DataError("the data of this run is read from files only", hint="name the files")
 
     def row_count(self, raw: Arrays) -> int:
         """How many rows the raw arrays from `read` stand for."""

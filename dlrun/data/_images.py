@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._dataset import Arrays, Encoder, encoder
 from dlrun.data._image_decoding import Look, decode_all
 from dlrun.data._image_files import Files, Source, image_names, open_source
@@ -59,6 +60,12 @@ class ImageEncoder(Encoder):
         if broken:
             raise DataError(f"{len(broken):,} of {len(wanted):,} images cannot be read", received="\n".join(broken[:5]))
         return {NAME: images, "file": np.array([source.place(name) for source, name in wanted], object)}
+
+    def read_values(self, values: Any) -> Arrays:
+        """Decoded images `(rows, height, width, channels)`, 0 to 255, of the size of training."""
+        plain = ArrayEncoder(NAME, self.look.shape, dtype="uint8", value_range=(0, 255))
+        images = plain.apply(plain.read_values(values))[NAME]
+        return {NAME: images, "file": np.array([f"row {row + 1}" for row in range(len(images))], object)}
 
     def describe(self, raw: Arrays, row: int) -> str:
         """The name of the file."""

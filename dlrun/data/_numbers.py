@@ -1,10 +1,11 @@
-"""Rows of numbers from the user's files, for `predict`."""
+"""Rows of numbers from the user's files or memory, for `predict`."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,26 +19,38 @@ def read_numbers(source: str | Path, columns: int, *, key: str) -> np.ndarray:
 
     Raises DataError naming file, row and column.
     """
-    suffix = Path(source).suffix.lower()
-    if suffix in (".npy", ".npz"):
-        values = _read_arrays(Path(source), key)
-        if values.dtype.kind not in "biuf":
-            raise DataError(f"{source}: the array holds no numbers", received=f"dtype {values.dtype}")
-        if not (values.ndim and values[:1].size == columns):
-            if values.size != columns:
-                raise DataError(
-                    f"{source}: the array has rows of the wrong size",
-                    received=f"shape {values.shape}",
-                    expected=f"{columns} values in a row",
-                )
-            values = values.reshape(1, columns)
-        values = values.reshape(len(values), columns).astype("float64")
-    else:
-        values = _read_lines(source, columns)
+    if Path(source).suffix.lower() in (".npy", ".npz"):
+        return number_rows(_read_arrays(Path(source), key), columns, str(source))
+    return _finite(_read_lines(source, columns), str(source))
+
+
+def number_rows(values: Any, columns: int, place: str) -> np.ndarray:
+    """Numbers `(rows, columns)`, float64, from an array `(rows, ...)`, one row, or what becomes such an array.
+
+    Raises DataError naming `place`, row and column.
+    """
+    try:
+        values = np.asarray(values)
+    except ValueError as error:  # rows of differing length
+        raise DataError(f"{place}: the rows have different lengths") from error
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{place}: the array holds no numbers", received=f"dtype {values.dtype}")
+    if not (values.ndim and values[:1].size == columns):
+        if values.size != columns:
+            raise DataError(
+                f"{place}: the array has rows of the wrong size",
+                received=f"shape {values.shape}",
+                expected=f"{columns} values in a row",
+            )
+        values = values.reshape(1, columns)
+    return _finite(values.reshape(len(values), columns).astype("float64"), place)
+
+
+def _finite(values: np.ndarray, place: str) -> np.ndarray:
     wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
         row, column = wrong[0]
-        raise DataError(f"{source}: row {row + 1}, column {column + 1}: {values[row, column]} is not a finite number")
+        raise DataError(f"{place}: row {row + 1}, column {column + 1}: {values[row, column]} is not a finite number")
     return values
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlrun.data._csv_files import MISSING
+from dlrun.data._csv_files import MISSING, Form
 from dlrun.data._dataset import Arrays, Encoder, TargetScale, encoder
-from dlrun.data._series_files import SeriesForm, read_series
+from dlrun.data._memory import SOURCE, memory_table, named_columns, number_text
+from dlrun.data._numbers import number_rows
+from dlrun.data._series_files import Series, SeriesForm, read_series, series_of
 from dlrun.errors import DataError, listing
 from dlrun.spec import InputSpec
 
@@ -94,17 +96,37 @@ class SeriesEncoder(Encoder):
         parts, ends, last = [], [], []
         for source in sources:
             found, _ = read_series(source, self.form, columns=self.columns)
-            if len(found.values) < self.lookback:
-                raise DataError(
-                    f"{source}: the series is shorter than a window",
-                    received=f"{len(found.values):,} rows",
-                    expected=f"at least {self.lookback:,} rows (data.lookback)",
-                )
-            parts.append(found.values[-self.lookback :])
+            parts.append(self._window(found, str(source)))
             ends.append(len(parts) * self.lookback)
             last.append(f"{Path(source).name} up to {found.dates[-1]}" if found.dates else Path(source).name)
         texts = np.array(last, object)
         return {"ends": np.array(ends, "int32"), "series": np.concatenate(parts), "texts": texts}
+
+    def read_values(self, values: Any) -> Arrays:
+        """One window, made of the last `lookback` rows of a table with the columns of training, or of an array `(rows,
+        features)`. Rows are sorted by the date if its column is there, else they are in order of time.
+        """
+        there = named_columns(values)
+        if there is None:
+            rows = number_rows(values, len(self.columns), SOURCE)
+            there = dict(zip(self.columns, rows.T, strict=True))
+        date = self.form.date if self.form.date == "auto" or self.form.date in there else None
+        form = Form(header=True, missing=self.form.missing)
+        table = memory_table(there, form, wanted=there, spelling=lambda _, value: number_text(value))
+        found, _ = series_of(table, [], date, columns=self.columns)
+        last = f"the given rows up to {found.dates[-1]}" if found.dates else SOURCE
+        ends, texts = np.array([self.lookback], "int32"), np.array([last], object)
+        return {"ends": ends, "series": self._window(found, SOURCE), "texts": texts}
+
+    def _window(self, series: Series, source: str) -> np.ndarray:
+        """The last `lookback` positions `(lookback, features)`. Raises DataError when there are fewer."""
+        if len(series.values) < self.lookback:
+            raise DataError(
+                f"{source}: the series is shorter than a window",
+                received=f"{len(series.values):,} rows",
+                expected=f"at least {self.lookback:,} rows (data.lookback)",
+            )
+        return series.values[-self.lookback :]
 
     def describe(self, raw: Arrays, row: int) -> str:
         """The file and the time of its last row, or the place of the window in the series."""

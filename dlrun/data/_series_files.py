@@ -54,14 +54,26 @@ def read_series(
     Raises DataError naming file, row and column.
     """
     table, notes = _read(source, form, [name for name in (*columns, target) if isinstance(name, str)])
-    date = _date_column(table, form.date)
+    return series_of(table, notes, form.date, columns=columns, target=target)
+
+
+def series_of(
+    table: Table,
+    notes: list[str],
+    date: str | int | None,
+    *,
+    columns: Sequence[str | int] = (),
+    target: str | int | None = None,
+) -> tuple[Series, str]:
+    """As `read_series`, of a table; `date` is that of `SeriesForm`, and `notes` are added to."""
+    date = _date_column(table, date)
     wanted = [find_column(table, column, ("data", "columns")) for column in columns]
     goal = "" if target is None else find_column(table, target, ("data", "target"))
     inputs = list(dict.fromkeys(wanted)) or _number_columns(table, date, notes)
     names = inputs + ([goal] if goal and goal not in inputs else [])
     if date in names:
         raise DataError(
-            f"{source}: the column {date!r} is the date, so it is no column of numbers", key=("data", "columns")
+            f"{table.source}: the column {date!r} is the date, so it is no column of numbers", key=("data", "columns")
         )
     values = np.column_stack([_numbers(table, name) for name in names])
     dates, order = _in_time(table, date, notes)

@@ -45,13 +45,16 @@ class ArraysEncoder(Encoder):
                 names = ", ".join(single.name for single in self.encoders)
                 raise DataError(f"{source}: several inputs cannot come from one table", expected=f".npz with {names}")
         raw = {name: values for single in self.encoders for name, values in single.read(sources).items()}
-        counts = {name: len(values) for name, values in raw.items()}
-        if len(set(counts.values())) > 1:
+        return _checked(raw)
+
+    def read_values(self, values: Any) -> Arrays:
+        """A mapping with an array for each input, by name."""
+        if not isinstance(values, Mapping):
+            names = ", ".join(single.name for single in self.encoders)
             raise DataError(
-                "the inputs have different numbers of rows",
-                received=", ".join(f"{name}: {count:,}" for name, count in counts.items()),
+                "the model has several inputs", received=type(values).__name__, expected=f"a dict with {names}"
             )
-        return raw
+        return _checked({name: rows for one in self.encoders for name, rows in one.read_values(values).items()})
 
     def get_state(self) -> dict[str, Any]:
         """The states of all inputs."""
@@ -61,3 +64,14 @@ class ArraysEncoder(Encoder):
     def from_state(cls, state: dict[str, Any]) -> ArraysEncoder:
         """The encoder as it was when its state was taken."""
         return cls([ArrayEncoder.from_state(single) for single in state["encoders"]])
+
+
+def _checked(raw: Arrays) -> Arrays:
+    """Raises DataError when the inputs have different numbers of rows."""
+    counts = {name: len(values) for name, values in raw.items()}
+    if len(set(counts.values())) > 1:
+        raise DataError(
+            "the inputs have different numbers of rows",
+            received=", ".join(f"{name}: {count:,}" for name, count in counts.items()),
+        )
+    return raw

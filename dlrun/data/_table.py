@@ -13,6 +13,7 @@ from keras import ops
 from dlrun.data._columns import categories, numbers
 from dlrun.data._csv_files import Form, Table, read_table
 from dlrun.data._dataset import Arrays, Encoder, encoder
+from dlrun.data._memory import meaning, memory_table, number_text
 from dlrun.data._transforms import Chain
 from dlrun.errors import DataError, did_you_mean, listing
 from dlrun.spec import InputSpec
@@ -38,13 +39,19 @@ class TableEncoder(Encoder):
         self.form = form
         self.chains = chains
         self.width = 0
+        self.spellings: dict[str, list[str]] = {}
 
     def inputs(self) -> dict[str, InputSpec]:
         """`features`: `(width,)` float32; the width is known after `fit`."""
         return {"features": InputSpec((self.width,))}
 
     def fit(self, raw: Arrays, rows: np.ndarray) -> None:
-        """Learn the transforms of both kinds of columns from the training rows."""
+        """Learn the transforms of both kinds of columns from the training rows, and how categories that are numbers in
+        memory are written.
+        """
+        for name in self._names("categorical"):
+            texts = {text for text in raw[name][rows] if text is not None and meaning(text)}
+            self.spellings |= {name: sorted(texts)} if texts else {}
         for kind, chain in self.chains.items():
             names = self._names(kind)
             if names:
@@ -76,19 +83,42 @@ class TableEncoder(Encoder):
 
     def read_file(self, source: str | Path) -> Table:
         """A further file of the same kind, with the names of the training file. Raises DataError."""
-        form = Form("auto", self.named, self.form.encoding, self.form.missing)
-        table = read_table(source, form)
-        if self.named:
-            return table
-        names, without = self.layout, [name for name in self.layout if name not in self.targets]
-        if len(table.columns) not in (len(names), len(without)):
-            raise DataError(
-                f"{source}: the rows have {len(table.columns)} cells",
-                expected=f"{len(names)} as in the training file, or {len(without)} without the target",
+        table = read_table(source, Form("auto", self.named, self.form.encoding, self.form.missing))
+        if not self.named:
+            table.columns = dict(
+                zip(self._layout_of(table.source, len(table.columns)), table.columns.values(), strict=True)
             )
-        chosen = names if len(table.columns) == len(names) else without
-        table.columns = dict(zip(chosen, table.columns.values(), strict=True))
         return table
+
+    def read_values(self, values: Any) -> Arrays:
+        """The columns of a DataFrame or a mapping, found by name; or rows as in a training file without header."""
+        known = {name: {meaning(text): text for text in texts} for name, texts in self.spellings.items()}
+
+        def spelling(name: str, value: Any) -> str:
+            numeric = self.kinds[name] == "numeric"
+            return number_text(value) if numeric else known.get(name, {}).get(meaning(value), str(value))
+
+        return self.raw_columns(
+            memory_table(values, self.form, wanted=self.kinds, names=self._layout_of, spelling=spelling)
+        )
+
+    def _layout_of(self, source: str, count: int) -> list[str]:
+        """The names of columns that have none: those of the training file, which had none either.
+
+        Raises DataError.
+        """
+        without = [name for name in self.layout if name not in self.targets]
+        if self.named:
+            raise DataError(
+                f"{source}: the columns have no names",
+                expected=f"a DataFrame or a dict with {listing(self.kinds)}",
+            )
+        if count not in (len(self.layout), len(without)):
+            raise DataError(
+                f"{source}: the rows have {count} cells",
+                expected=f"{len(self.layout)} as in the training file, or {len(without)} without the target",
+            )
+        return self.layout if count == len(self.layout) else without
 
     def raw_columns(self, table: Table) -> Arrays:
         """The input columns of a table as raw arrays. Raises DataError when one is missing."""
@@ -116,6 +146,7 @@ class TableEncoder(Encoder):
             "named": self.named,
             "form": asdict(self.form) | {"missing": list(self.form.missing)},
             "width": self.width,
+            "spellings": self.spellings,
             "chains": {kind: chain.get_state() for kind, chain in self.chains.items()},
         }
 
@@ -131,6 +162,7 @@ class TableEncoder(Encoder):
             chains={kind: Chain.from_state(steps) for kind, steps in state["chains"].items()},
         )
         restored.width = int(state["width"])
+        restored.spellings = state.get("spellings", {})
         return restored
 
     def _check_raw(self, raw: Arrays) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 
 from dlrun.data._csv_files import Form, read_table
 from dlrun.data._dataset import Arrays, encoder
+from dlrun.data._memory import SOURCE, named_columns
 from dlrun.data._text_files import STANDARD_INPUT, read_text
 from dlrun.data._words import Side, WordsEncoder, ragged
 from dlrun.errors import DataError, did_you_mean, listing
@@ -107,6 +108,19 @@ class TextsEncoder(WordsEncoder):
             texts += found
         return indexed(texts, self.lower)
 
+    def read_values(self, values: Any) -> Arrays:
+        """A list of texts, or a table with the column of texts."""
+        columns = named_columns(values)
+        if columns is not None:
+            if self.column not in columns:
+                raise _column_missing(SOURCE, self.column, columns)
+            values = columns[self.column]
+        texts = list(values)
+        for place, text in enumerate(texts, 1):
+            if not isinstance(text, str):
+                raise DataError(f"{SOURCE}, row {place}: {text!r} is no text", expected="a list of texts")
+        return indexed(texts, self.lower)
+
     def describe(self, raw: Arrays, row: int) -> str:
         """The beginning of the text, as the tokenizer has cleaned it."""
         places = raw["words"][row]
@@ -157,12 +171,14 @@ class TextsEncoder(WordsEncoder):
         if len(table.columns) == 1:
             return next(iter(table.columns.values()))
         if self.column not in table.columns:
-            raise DataError(
-                f"{source}: the column {self.column!r} is missing",
-                received=listing(table.columns),
-                hint=did_you_mean(self.column, table.columns),
-            )
+            raise _column_missing(str(source), self.column, table.columns)
         return table.columns[self.column]
+
+
+def _column_missing(source: str, name: str, columns: Mapping[str, Any]) -> DataError:
+    return DataError(
+        f"{source}: the column {name!r} is missing", received=listing(columns), hint=did_you_mean(name, columns)
+    )
 
 
 def indexed(texts: Iterable[str], lower: bool) -> Arrays:

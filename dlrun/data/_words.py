@@ -34,6 +34,8 @@ class WordsEncoder(Encoder):
     `INDEX_FROM` on; with them `predict` takes plain text.
     """
 
+    texts = True
+
     def __init__(
         self,
         *,
@@ -81,6 +83,14 @@ class WordsEncoder(Encoder):
                 raise DataError(f"{source}: the file has no rows")
             rows += found
         return {"words": ragged(rows)}
+
+    def read_values(self, values: Any) -> Arrays:
+        """A list of texts, or of rows of word ids."""
+        rows = list(values)
+        if not all(isinstance(row, str) for row in rows):
+            return {"words": ragged([self._checked_ids(row, f"row {place}") for place, row in enumerate(rows, 1)])}
+        self._check_words()
+        return {"words": ragged([self.encode(text) for text in rows])}
 
     def describe(self, raw: Arrays, row: int) -> str:
         """The beginning of the text, or of the ids when the words are not known."""
@@ -140,30 +150,36 @@ class WordsEncoder(Encoder):
                 ids[place, slice(-len(row), None) if self.padding == "pre" else slice(len(row))] = row
         return ids
 
-    def _read_texts(self, source: str | Path) -> list[np.ndarray]:
+    def _check_words(self) -> None:
         if not self.words:
             raise DataError(
                 "the words behind the ids are not known, so texts cannot be read",
                 hint="put imdb_word_index.json beside imdb.npz and train again, or give a .csv file of word ids",
             )
+
+    def _read_texts(self, source: str | Path) -> list[np.ndarray]:
+        self._check_words()
         return [self.encode(line) for line in read_text(source).split("\n") if line.strip()]
 
     def _read_ids(self, source: str | Path) -> list[np.ndarray]:
         reader = csv.reader(io.StringIO(read_text(source)))
         rows = []
         for cells in reader:
-            try:
-                ids = np.array([int(cell) for cell in cells if cell.strip()], "int64")
-            except ValueError as error:
-                raise DataError(f"{source}:{reader.line_num}: a word id is no whole number: {error}") from error
-            if len(ids) and (ids.min() < 0 or ids.max() >= self.num_words):
-                wrong = ids.min() if ids.min() < 0 else ids.max()
-                raise DataError(
-                    f"{source}:{reader.line_num}: there is no word id {wrong}", expected=f"0 to {self.num_words - 1}"
-                )
+            ids = self._checked_ids([cell for cell in cells if cell.strip()], f"{source}:{reader.line_num}")
             if len(ids):
-                rows.append(ids.astype("int32"))
+                rows.append(ids)
         return rows
+
+    def _checked_ids(self, row: Sequence[Any], place: str) -> np.ndarray:
+        """Word ids `(length,)`, int32. Raises DataError naming `place`."""
+        try:
+            ids = np.array([int(cell) for cell in row], "int64")
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{place}: a word id is no whole number: {error}") from error
+        if len(ids) and (ids.min() < 0 or ids.max() >= self.num_words):
+            wrong = ids.min() if ids.min() < 0 else ids.max()
+            raise DataError(f"{place}: there is no word id {wrong}", expected=f"0 to {self.num_words - 1}")
+        return ids.astype("int32")
 
 
 def check_options(num_words: int, maxlen: int) -> None:
