@@ -21,9 +21,10 @@ from dlrun.data._dataset import Prepared
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import Saved
 from dlrun.data_places import data_context
+from dlrun.engine.saving import loading_trouble
 from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
-from dlrun.events import OnEvent
+from dlrun.events import Note, OnEvent
 from dlrun.files import first_line, write_text
 from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
 from dlrun.run_dir import RunDir
@@ -52,7 +53,10 @@ class Experiment:
         """A fresh, untrained model. Raises ConfigError with the place in the YAML."""
         if self.config.model is None:
             raise ConfigError("this routine needs a model", key=("model",), hint="dlrun list models")
-        return build_model(self.config.model, self.data.spec)
+        model = build_model(self.config.model, self.data.spec)
+        if trouble := loading_trouble(model):
+            self.emit(Note(f"best.keras will not be loadable, so evaluate and predict will fail: {trouble}"))
+        return model
 
 
 @contextlib.contextmanager
