@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test realdata check lint types layers clean
+.PHONY: demo test realdata bench check lint types layers clean
 
 demo: .venv/.installed
 	$(BIN)/dlrun train configs/digits.yaml
@@ -13,6 +13,10 @@ test: .venv/.installed-test
 # The tests that need the real data files: DLRUN_DATA=/path/to/data make realdata
 realdata: .venv/.installed-test
 	$(BIN)/pytest -m realdata
+
+# Plain Keras scripts against dlrun: make bench ARGS=--quick, make bench ARGS='--only digits boston --rounds 1'
+bench: .venv/.installed
+	$(BIN)/python -m bench $(ARGS)
 
 check: .venv/.installed-dev lint types layers test
 

@@ -1,0 +1,1 @@
+"""The benchmark: plain hand-written Keras scripts beside the dlrun configs they are compared with (`make bench`)."""
