@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,36 +15,56 @@ from dlrun.data._dataset import Prepared
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import load_preprocessing
 from dlrun.drawing import draw_confusion
+from dlrun.engine.baselines import baselines
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
-from dlrun.engine.scoring import BATCH_SIZE, Score, baselines, outputs_as_predictions, predict_rows, score
+from dlrun.engine.scoring import BATCH_SIZE, Score, in_units_of_targets, outputs_by_task, predict_rows, score
 from dlrun.errors import ConfigError, DataError
 from dlrun.files import make_folder, write_json
 from dlrun.run_dir import FORMAT, RunDir
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A score with what was scored. `file` is where it was written, None outside a run; `reading` counts how often
-    this run's test part has been read, this time included.
-    """
+class OutputScore:
+    """The score of one output beside its baselines; `labels` and `unit` are those of its task."""
 
-    split: str
-    model_file: Path
     score: Score
     baselines: dict[str, float]
     labels: tuple[str, ...]
     unit: str
-    notes: list[str]
-    file: Path | None = None
-    reading: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
         values = asdict(self)
-        flat = values.pop("score")
-        return {"format": FORMAT, **values, **flat}
+        return {**values, **values.pop("score")}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a model's outputs, by task. `file` is where they were written, None outside a run; `reading` counts
+    how often this run's test part has been read, this time included.
+    """
+
+    split: str
+    model_file: Path
+    outputs: dict[str, OutputScore]
+    notes: list[str]
+    file: Path | None = None
+    reading: int | None = None
+
+    @property
+    def score(self) -> Score:
+        """The score of the only output. Raises ValueError when there are several."""
+        (only,) = self.outputs.values()
+        return only.score
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: those of the only output beside the others, those of several under `outputs` by task."""
+        values = {name: value for name, value in vars(self).items() if name != "outputs"}
+        scores = {name: output.as_dict() for name, output in self.outputs.items()}
+        found = {"outputs": scores} if len(scores) > 1 else next(iter(scores.values()))
+        return {"format": FORMAT, **values, **found}
 
 
 def evaluate(
@@ -69,9 +90,7 @@ def evaluate(
                 hint="split.test in the config makes one",
             )
         model = load_model(model_file)
-        result, levels = _score_split(model, data, split, config)
-    (task,) = data.spec.tasks.values()
-    evaluation = Evaluation(split, model_file, result, levels, task.labels, task.unit, notes)
+        evaluation = Evaluation(split, model_file, _score_split(model, data, split, config), notes)
     return _record(evaluation, run) if run else evaluation
 
 
@@ -81,29 +100,56 @@ def _check_same_data(data: Prepared, run: RunDir | None) -> list[str]:
     return ["the data is not what the run was trained on: its content or its split has changed"]
 
 
-def _score_split(model: keras.Model, data: Prepared, split: str, config: Config) -> tuple[Score, dict[str, float]]:
-    ((name, originals),) = data.original_targets.items()
+def _score_split(model: keras.Model, data: Prepared, split: str, config: Config) -> dict[str, OutputScore]:
+    """The score of each task."""
+    if not data.spec.tasks:
+        raise ConfigError("the data has no targets to score against", key=("data",))
     _check_inputs(model, data)
-    units = data.spec.tasks[name].head.units
-    shapes = [tuple(tensor.shape[1:]) for tensor in getattr(model, "outputs", None) or []]
-    if shapes not in ([], [(units,)]):
-        raise ConfigError(f"the model's output is {shapes}, the data wants {units} per sample")
-    rows = data.splits[split]
-    task = data.spec.tasks[name]
-    outputs = outputs_as_predictions(predict_rows(model, Feeder.of(data), rows, BATCH_SIZE), task, config.loss)
-    if name in data.target_scales:
-        outputs = data.target_scales[name].invert(outputs)
-    return score(outputs, originals[rows], task, config.seed), baselines(data, split, original_units=True)
+    _check_outputs(model, data)
+    rows, tasks = data.splits[split], data.spec.tasks
+    outputs = predict_rows(model, Feeder.of(data), rows, BATCH_SIZE, tasks)
+    losses = {name: config.output(name).loss for name in tasks}
+    outputs = in_units_of_targets(outputs, data.spec, data.target_scales, losses)
+    levels = baselines(data, split, seed=config.seed, original_units=True)
+    return {
+        name: OutputScore(
+            score(outputs[name], data.original_targets[name][rows], task, config.seed),
+            levels[name],
+            task.labels,
+            task.unit,
+        )
+        for name, task in tasks.items()
+    }
 
 
 def _check_inputs(model: keras.Model, data: Prepared) -> None:
     """Raise ConfigError when the model takes inputs of other shapes than the data gives."""
     if not getattr(model, "inputs", None):
         return
-    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    given = [tuple(spec.shape) for spec in data.spec.inputs.values()]
-    if wanted != given:
-        raise ConfigError(f"the model takes inputs of shape {wanted}, the data gives {given}", key=("data",))
+    wanted = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    given = {name: tuple(spec.shape) for name, spec in data.spec.inputs.items()}
+    if (wanted != given) if len(given) > 1 else (list(wanted.values()) != list(given.values())):
+        raise ConfigError(f"the model takes inputs of shape {_shapes(wanted)}, the data gives {_shapes(given)}")
+
+
+def _check_outputs(model: keras.Model, data: Prepared) -> None:
+    """Raise ConfigError when the model gives other outputs than the tasks want."""
+    found = outputs_by_task(model, data.spec.tasks)
+    if found is None:
+        return
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in found.items()}
+    wanted = {name: (task.head.units,) for name, task in data.spec.tasks.items()}
+    if shapes != wanted:
+        units = ", ".join(f"{name}: {task.head.units}" for name, task in data.spec.tasks.items())
+        units = units if len(wanted) > 1 else units.rpartition(" ")[2]
+        raise ConfigError(f"the model's output is {_shapes(shapes)}, the data wants {units} per sample")
+
+
+def _shapes(found: dict[str, tuple[Any, ...]]) -> str:
+    """Shapes in words, with their names when there are several."""
+    if len(found) == 1:
+        return str(next(iter(found.values())))
+    return ", ".join(f"{name} {shape}" for name, shape in found.items())
 
 
 def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
@@ -118,8 +164,11 @@ def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         reading = len(readings) + 1
         run.update(test_readings=[*readings, {"time": now, "model": evaluation.model_file.name, "file": file.name}])
-    if evaluation.score.confusion:
-        draw_confusion(evaluation.score.confusion, evaluation.labels, run.evaluations / f"{stem}.png")
+    for name, output in evaluation.outputs.items():
+        if output.score.confusion:
+            safe = re.sub(r"[^\w.-]", "_", name)
+            picture = f"{stem}-{safe}.png" if len(evaluation.outputs) > 1 else f"{stem}.png"
+            draw_confusion(output.score.confusion, output.labels, run.evaluations / picture)
     written = Evaluation(**{**vars(evaluation), "file": file, "reading": reading})
     write_json(file, written.as_dict())
     return written

@@ -83,7 +83,11 @@ def ignore(_event: Event) -> None:
 
 def shown_names(logs: dict[str, float]) -> list[str]:
     """The logged names a screen shows: loss first, then metrics, then validation; the rate is in history.csv."""
-    return sorted((n for n in logs if n != "learning_rate"), key=lambda n: (n.startswith("val_"), "loss" not in n))
+
+    def place(name: str) -> tuple[bool, bool, bool]:
+        return name.startswith("val_"), "loss" not in name, name.removeprefix("val_") != "loss"
+
+    return sorted((name for name in logs if name != "learning_rate"), key=place)
 
 
 def as_line(event: Event) -> str | None:

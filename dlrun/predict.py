@@ -17,7 +17,7 @@ from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.saving import load_model
-from dlrun.engine.scoring import BATCH_SIZE, outputs_as_predictions, predict_rows, predicted_labels
+from dlrun.engine.scoring import BATCH_SIZE, in_units_of_targets, predict_rows, predicted_labels
 from dlrun.errors import DataError
 from dlrun.files import make_folder
 from dlrun.run_dir import RunDir
@@ -55,12 +55,11 @@ def predict(
             feeder, rows, texts = _raw_rows(saved, sources, values)
         else:
             feeder, rows, texts = _split_rows(config, split, saved)
-        outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE)
-    ((name, task),) = saved.spec.tasks.items()
-    outputs = outputs_as_predictions(outputs, task, config.loss)
-    if name in saved.target_scales:
-        outputs = saved.target_scales[name].invert(outputs)
-    return _write(run, outputs, task, texts)
+        tasks = saved.spec.tasks
+        outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE, tasks)
+    losses = {name: config.output(name).loss for name in tasks}
+    outputs = in_units_of_targets(outputs, saved.spec, saved.target_scales, losses)
+    return _write(run, outputs, tasks, texts)
 
 
 def _raw_rows(saved: Saved, sources: Sequence[str], values: Any) -> tuple[Feeder, np.ndarray, list[str]]:
@@ -81,9 +80,13 @@ def _split_rows(config: Config, split: str, saved: Saved) -> tuple[Feeder, np.nd
     return Feeder.of(data), rows, [f"row {row + 1}" for row in rows.tolist()]
 
 
-def _write(run: RunDir, outputs: np.ndarray, task: Task, texts: list[str]) -> Predictions:
-    columns = ["input", *_columns(task)]
-    rows = [{"input": text, **values} for text, values in zip(texts, prediction_values(outputs, task), strict=True)]
+def _write(run: RunDir, outputs: dict[str, np.ndarray], tasks: dict[str, Task], texts: list[str]) -> Predictions:
+    columns, rows = ["input"], [dict[str, Any](input=text) for text in texts]
+    for name, task in tasks.items():
+        shown = name if len(tasks) > 1 else ""
+        columns += _columns(task, shown)
+        for row, found in zip(rows, prediction_values(outputs[name], task, shown), strict=True):
+            row.update(found)
     file = run.predictions / f"{datetime.now():%Y%m%d-%H%M%S-%f}.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns)
@@ -92,19 +95,36 @@ def _write(run: RunDir, outputs: np.ndarray, task: Task, texts: list[str]) -> Pr
     return Predictions(columns, rows, file)
 
 
-def _columns(task: Task) -> list[str]:
+def _columns(task: Task, name: str) -> list[str]:
+    """`prediction` and `probability` for the only output (`name` is empty), else `age` and `age_probability`."""
+    prediction, probability = name or "prediction", f"{name}_probability" if name else "probability"
     if task.kind == "regression":
-        return ["prediction"] if task.outputs == 1 else [f"prediction_{n}" for n in range(1, task.outputs + 1)]
-    return ["prediction", "probability"] if task.kind != "multilabel" else list(task.labels)
+        count = task.outputs
+        return [prediction] if count == 1 else [f"{prediction}_{number}" for number in range(1, count + 1)]
+    if task.kind == "multilabel":
+        return [prediction, *(f"{probability}_{label}" for label in task.labels)]
+    return [prediction, probability]
 
 
-def prediction_values(outputs: np.ndarray, task: Task) -> list[dict[str, Any]]:
-    """Outputs `(rows, units)` as what a reader wants: a label with its probability, or numbers in original units."""
-    if task.kind in ("regression", "multilabel"):
-        return [dict(zip(_columns(task), map(float, row), strict=True)) for row in outputs]
+def prediction_values(outputs: np.ndarray, task: Task, name: str = "") -> list[dict[str, Any]]:
+    """Outputs `(rows, units)` as what a reader wants: a label with its probability, all labels above 0.5 with the
+    probability of each where there may be several, or numbers in original units. `name` is empty for the only output.
+    """
+    columns = _columns(task, name)
+    if task.kind == "regression":
+        return [dict(zip(columns, map(float, row), strict=True)) for row in outputs]
     labels = predicted_labels(outputs, task)
-    chosen = np.where(labels == 1, outputs[:, 0], 1 - outputs[:, 0]) if task.kind == "binary" else outputs.max(axis=1)
+    if task.kind == "multilabel":
+        texts = [chosen_labels(row, task) for row in labels]
+        numbers = [[round(float(p), 6) for p in row] for row in outputs]
+        return [dict(zip(columns, [text, *row], strict=True)) for text, row in zip(texts, numbers, strict=True)]
+    likely = np.where(labels == 1, outputs[:, 0], 1 - outputs[:, 0]) if task.kind == "binary" else outputs.max(axis=1)
     return [
-        {"prediction": task.labels[label], "probability": round(float(p), 6)}
-        for label, p in zip(labels.tolist(), chosen.tolist(), strict=True)
+        dict(zip(columns, (task.labels[label], round(float(p), 6)), strict=True))
+        for label, p in zip(labels.tolist(), likely.tolist(), strict=True)
     ]
+
+
+def chosen_labels(flags: np.ndarray, task: Task) -> str:
+    """The labels `(labels,)` that are 1, such as `comedy + drama`; empty when there is none."""
+    return " + ".join(label for label, has in zip(task.labels, flags.tolist(), strict=True) if has)

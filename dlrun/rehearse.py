@@ -73,8 +73,9 @@ def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:
     """The saved model and the saved preprocessing give finite predictions for a batch. Raises TrainingError."""
     saved = load_preprocessing(run.preprocess)
     rows = data.splits["training"][:8]
-    outputs = predict_rows(model, Feeder(saved.encoder, data.arrays), rows, len(rows))
-    if not (abs(outputs) < float("inf")).all():
+    feeder = Feeder(saved.encoder, {**data.arrays, **data.shared})
+    outputs = predict_rows(model, feeder, rows, len(rows), saved.spec.tasks)
+    if not all((abs(values) < float("inf")).all() for values in outputs.values()):
         raise TrainingError("the reloaded model's predictions are not finite", kind="nan")
 
 

@@ -14,7 +14,7 @@ from dlrun.run_dir import RunDir
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dlrun.evaluate import Evaluation
+    from dlrun.evaluate import Evaluation, OutputScore
 
 MOST_CLASSES = 12
 
@@ -23,18 +23,18 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
     """Print an evaluation; `quiet` leaves the metrics only."""
     for note in [*notes, *evaluation.notes]:
         err().print(f"note: {note}", style="yellow", markup=False)
-    unit = f" ({evaluation.unit})" if evaluation.unit else ""
-    typer.echo(f"{evaluation.split}: {evaluation.score.rows:,} rows{unit}")
-    show_table(_metrics(evaluation))
+    rows = next(iter(evaluation.outputs.values())).score.rows
+    if len(evaluation.outputs) > 1:
+        typer.echo(f"{evaluation.split}: {rows:,} rows")
+    for name, output in evaluation.outputs.items():
+        unit = f" ({output.unit})" if output.unit else ""
+        several = len(evaluation.outputs) > 1
+        typer.echo(f"\n{name}{unit}" if several else f"{evaluation.split}: {rows:,} rows{unit}")
+        show_table(_metrics(output))
+        if not quiet:
+            _show_classes(output)
     if quiet:
         return
-    score = evaluation.score
-    if score.per_class and len(score.per_class) <= MOST_CLASSES:
-        typer.echo()
-        show_table(_classes(evaluation))
-    if score.confusion and len(score.confusion) <= MOST_CLASSES:
-        typer.echo()
-        show_table(_confusion(evaluation))
     if evaluation.file and run:
         typer.echo(f"\nwritten to {short(evaluation.file)}")
     if evaluation.reading and evaluation.reading > 1:
@@ -44,32 +44,45 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
         )
 
 
-def _metrics(evaluation: Evaluation) -> Table:
-    score = evaluation.score
-    table = plain_table("metric", "value", "95 % interval", "baseline", left=("metric",))
+def _show_classes(output: OutputScore) -> None:
+    score = output.score
+    if score.per_class and len(score.per_class) <= MOST_CLASSES:
+        typer.echo()
+        show_table(_classes(output))
+    if score.confusion and len(score.confusion) <= MOST_CLASSES:
+        typer.echo()
+        show_table(_confusion(output))
+
+
+def _metrics(output: OutputScore) -> Table:
+    """Metrics beside their baselines; a column for shuffled labels where there are classes."""
+    score, levels = output.score, output.baselines
+    shuffled = ("shuffled labels",) if any(name.endswith("_shuffled") for name in levels) else ()
+    table = plain_table("metric", "value", "95 % interval", "baseline", *shuffled, left=("metric",))
     for name, value in score.values.items():
         interval = " to ".join(map(number, score.intervals.get(name, ())))
-        level = evaluation.baselines.get(name)
-        table.add_row(name, f"[bold]{number(value)}[/]", interval, number(level) if level is not None else "")
+        known = [levels.get(name), *(levels.get(f"{name}_shuffled") for _ in shuffled)]
+        cells = [number(level) if level is not None else "" for level in known]
+        table.add_row(name, f"[bold]{number(value)}[/]", interval, *cells)
     return table
 
 
-def _classes(evaluation: Evaluation) -> Table:
+def _classes(output: OutputScore) -> Table:
     from rich.markup import escape
 
     table = plain_table("class", "precision", "recall", "f1", "rows", left=("class",))
-    for row in evaluation.score.per_class:
+    for row in output.score.per_class:
         shares = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
         table.add_row(escape(row["label"]), *shares, f"{row['rows']:,}")
     return table
 
 
-def _confusion(evaluation: Evaluation) -> Table:
+def _confusion(output: OutputScore) -> Table:
     from rich.markup import escape
 
     corner = "true, by row"
-    table = plain_table(corner, *map(escape, evaluation.labels), left=(corner,))
-    for true, (label, row) in enumerate(zip(evaluation.labels, evaluation.score.confusion, strict=True)):
+    table = plain_table(corner, *map(escape, output.labels), left=(corner,))
+    for true, (label, row) in enumerate(zip(output.labels, output.score.confusion, strict=True)):
         styles = ["bold" if column == true else "dim" if not n else "none" for column, n in enumerate(row)]
         cells = [f"[{style}]{n}[/]" for style, n in zip(styles, row, strict=True)]
         table.add_row(escape(label), *cells)

@@ -58,7 +58,9 @@ def _against(name: str, value: float | None, baselines: dict[str, float]) -> str
         return ""
     level, higher_is_better = baselines[name], "acc" in name
     beaten = value is not None and (value > level if higher_is_better else value < level)
-    return f"  baseline {number(level)}" + ("" if beaten else "  [red]not better than the baseline[/]")
+    shuffled = baselines.get(f"{name}_shuffled")
+    beside = f" (shuffled labels {number(shuffled)})" if shuffled is not None else ""
+    return f"  baseline {number(level)}{beside}" + ("" if beaten else "  [red]not better than the baseline[/]")
 
 
 def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:

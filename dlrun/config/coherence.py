@@ -12,6 +12,8 @@ from dlrun.config.schema import Fold
 from dlrun.errors import Key, did_you_mean, listing
 from dlrun.spec import Task, TaskKind
 
+_USUAL = list(dict.fromkeys(name for kind in get_args(TaskKind) for name in Task(kind).head.metrics))
+
 
 def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     """Report what contradicts itself. Values of a wrong type were reported before and are passed over."""
@@ -21,11 +23,13 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":
         return  # other routines log other things
-    if report.reported(("metrics",)):
+    _check_one_or_several(report, plain)
+    if report.reported(("metrics",)) or report.reported(("outputs",)):
         return
-    logged = _logged_names(report, plain.get("metrics"))
+    logged = _logged_names(report, plain)
     for key, name in _monitored(plain):
-        if not report.reported(key) and not _is_logged(report, key, name, logged):
+        known = _is_logged(report, key, name, logged) or _may_be_of_an_output(name, plain)
+        if not report.reported(key) and not known:
             _add_unknown(report, key, name, logged)
         elif not report.reported(key) and name.startswith("val_") and _never_validates(split):
             message = f"{dotted(key)} needs a validation part, and split.validation is 0"
@@ -39,18 +43,49 @@ def check_trainable(report: Report, plain: dict[str, Any]) -> None:
         report.add(("model",), "the key `model` is missing", hint="add `model: mlp`; `dlrun list models` shows all")
 
 
-def _logged_names(report: Report, metrics: Any) -> list[str]:
+def _check_one_or_several(report: Report, plain: dict[str, Any]) -> None:
+    """Loss and metrics stand at the top for one task, under `outputs` for several."""
+    stated = [name for name in ("loss", "metrics") if plain.get(name) is not None]
+    if isinstance(plain.get("outputs"), dict) and plain["outputs"] and stated:
+        hint = f"with several tasks write it under each output; with one task remove `outputs` and keep {stated[0]}"
+        message = f"{stated[0]} stands at the top and `outputs` is there, too"
+        report.add((stated[0],), message, on="key", hint=hint)
+
+
+def _logged_names(report: Report, plain: dict[str, Any]) -> list[str]:
     """What `fit` logs: the stated metrics, or those that any task may bring (table 4-1)."""
-    if isinstance(metrics, list):
-        names = metric_names(metrics)
-        for index, name in enumerate(names):
-            if name == "loss" or name in names[:index]:
-                hint = "give it another name, such as {AUC: {name: area}}"
-                report.add(("metrics", index), f"another value is logged as {name}, too", hint=hint)
+    outputs = plain.get("outputs")
+    if isinstance(outputs, dict) and outputs:
+        names = ["loss"]
+        for output, values in outputs.items():
+            metrics = values.get("metrics") if isinstance(values, dict) else None
+            own = ["loss", *_metric_names(report, ("outputs", output, "metrics"), metrics)]
+            names += [f"{output}_{name}" for name in own]
     else:
-        names = list(dict.fromkeys(name for kind in get_args(TaskKind) for name in Task(kind).head.metrics))
-    names = ["loss", *names]
+        names = ["loss", *_metric_names(report, ("metrics",), plain.get("metrics"))]
     return [*names, *(f"val_{name}" for name in names)]
+
+
+def _metric_names(report: Report, key: Key, metrics: Any) -> list[str]:
+    """The names of the metrics stated at `key`; those of any task when none are."""
+    if not isinstance(metrics, list):
+        return _USUAL
+    names = metric_names(metrics)
+    for index, name in enumerate(names):
+        if name == "loss" or name in names[:index]:
+            hint = "give it another name, such as {AUC: {name: area}}"
+            report.add((*key, index), f"another value is logged as {name}, too", hint=hint)
+    return names
+
+
+def _may_be_of_an_output(name: str, plain: dict[str, Any]) -> bool:
+    """Whether a name such as val_age_mae can be that of an output which the config does not mention; the data tells."""
+    bare = name.removeprefix("val_")
+    if plain.get("loss") is not None or plain.get("metrics") is not None or keras_names.canonical("metrics", bare):
+        return False
+    outputs = plain["outputs"] if isinstance(plain.get("outputs"), dict) else {}
+    owners = [bare.removesuffix(f"_{metric}") for metric in ("loss", *_USUAL) if bare.endswith(f"_{metric}")]
+    return any(owner and owner not in outputs for owner in owners)
 
 
 def _monitored(plain: dict[str, Any]) -> Iterator[tuple[Key, str]]:

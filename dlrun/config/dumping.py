@@ -22,6 +22,8 @@ def plain_config(config: Config) -> dict[str, Any]:
     for section, key in ((values, "model"), (values, "expect"), (values["split"], "fold")):
         if section[key] is None:  # a null would read as an empty section
             del section[key]
+    if not values["outputs"]:  # of data with one task
+        del values["outputs"]
     return values  # type: ignore[no-any-return]
 
 

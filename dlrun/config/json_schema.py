@@ -39,14 +39,14 @@ def config_json_schema() -> Schema:
     _set(schema, "optimizer", _component(schema, "optimizer", _keras("optimizers")))
     callback = _component(schema, "callbacks", _keras("callbacks"))
     properties["callbacks"]["items"] = {"anyOf": [callback, _name_schema(_keras("callbacks"))]}
-    loss, metric = _object("losses"), _object("metrics")
-    properties["loss"] = {"description": properties["loss"]["description"], "anyOf": [*loss, {"type": "null"}]}
-    listed = {"type": "array", "items": {"anyOf": metric}}
-    properties["metrics"] = {"description": properties["metrics"]["description"], "anyOf": [listed, {"type": "null"}]}
+    _describe_learning(properties)
+    _describe_learning(schema["$defs"]["Output"]["properties"])
+    _allow(schema["$defs"]["Output"]["properties"], "metrics", [string_schema()])
     for section in properties:
         if short := shorthand_schemas(section):
             _allow(properties, section, short)
-    schema["$defs"]["Layer"] = {"anyOf": _object("layers")}
+    for name, kind in (("Loss", "losses"), ("Metric", "metrics"), ("Layer", "layers")):
+        schema["$defs"][name] = {"anyOf": _object(kind)}
     schema["$defs"].pop("Component", None)
     schema.pop("required", None)  # what a file lacks may come from the one it extends
     schema["anyOf"] = [{"required": ["data"]}, {"required": ["extends"]}]
@@ -55,6 +55,13 @@ def config_json_schema() -> Schema:
         "$comment": f"Written by `dlrun schema` with Keras {keras_version()}.",
     }
     return {**head, **schema}
+
+
+def _describe_learning(properties: Schema) -> None:
+    """Losses and metrics in the properties of a section that has both."""
+    listed = {"type": "array", "items": {"$ref": "#/$defs/Metric"}}
+    for name, form in (("loss", {"$ref": "#/$defs/Loss"}), ("metrics", listed)):
+        properties[name] = {"description": properties[name]["description"], "anyOf": [form, {"type": "null"}]}
 
 
 def string_schema() -> Schema:

@@ -74,7 +74,7 @@ def _wrong_notation(report: Report, kind: str, key: Key, value: Any) -> None:
         rest = {k: v for k, v in value.items() if k != "name"}
         hint = f"write {flow({value['name']: rest} if rest else value['name'])}"
     elif kind == "losses" and isinstance(value, dict) and value and not _begins_with_name(kind, value):
-        hint = "one loss only: losses per output are not supported here"
+        hint = "losses of several outputs stand under `outputs`, by task: " + flow({"outputs": _by_output(value)})
     elif isinstance(value, dict) and len(value) > 1:
         first, *rest_names = value
         hint = "indent the arguments deeper than the name"
@@ -88,6 +88,11 @@ def _wrong_notation(report: Report, kind: str, key: Key, value: Any) -> None:
         expected="a name, or a mapping of one name to its arguments",
         hint=hint,
     )
+
+
+def _by_output(losses: dict[Any, Any]) -> dict[Any, Any]:
+    """Keras' mapping of losses as the section `outputs` has it."""
+    return {name: {"loss": loss} if loss is not None else {} for name, loss in losses.items()}
 
 
 def _begins_with_name(kind: str, value: dict[Any, Any]) -> bool:

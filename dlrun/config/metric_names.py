@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dlrun import keras_names
@@ -34,6 +34,31 @@ def metric_names(entries: Sequence[str | dict[str, Any]]) -> list[str]:
         counted[name] += 1
         found.append(_numbered(name, counted[name]))
     return found
+
+
+def all_metric_names(outputs: Mapping[str, Sequence[str | dict[str, Any]]]) -> list[str]:
+    """What Keras logs for the metrics of each output by name, losses included.
+
+    With one output `loss` and the metrics' own names; with several `loss`, which is their sum, then `age_loss`,
+    `age_mae` and so on (keras.src.trainers.compile_utils, Keras 3.15; the logs are in alphabetical order).
+    """
+    if len(outputs) == 1:
+        (metrics,) = outputs.values()
+        return ["loss", *metric_names(metrics)]
+    by_output = [f"{output}_{name}" for output, own in outputs.items() for name in ("loss", *metric_names(own))]
+    return ["loss", *by_output]
+
+
+def split_name(logged: str, outputs: Collection[str]) -> tuple[str, str]:
+    """The output that a logged name is about, and the name without it: `val_age_mae` -> `("age", "mae")`.
+
+    With one output every name is about it; of several, `""` stands for all of them together.
+    """
+    bare = logged.removeprefix("val_")
+    if len(outputs) == 1:
+        return next(iter(outputs)), bare
+    owner = max((name for name in outputs if bare.startswith(f"{name}_")), key=len, default="")
+    return owner, bare.removeprefix(f"{owner}_") if owner else bare
 
 
 def _numbered(name: str, count: int) -> str:

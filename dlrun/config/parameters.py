@@ -35,17 +35,35 @@ def check_components(report: Report, plain: dict[str, Any]) -> dict[str, Any]:
         result["optimizer"] = _filled(
             check_named(report, "optimizers", ("optimizer",), plain["optimizer"]), "optimizers"
         )
-    if isinstance(plain.get("loss"), str | dict):
-        result["loss"] = check_object(report, "losses", ("loss",), plain["loss"])
-    for section in ("metrics", "callbacks"):
-        if isinstance(plain.get(section), list):
-            check = _check_metric if section == "metrics" else _check_callback
-            result[section] = [check(report, (section, index), item) for index, item in enumerate(plain[section])]
+    result |= _check_learning(report, (), plain)
+    if isinstance(plain.get("outputs"), dict):
+        result["outputs"] = {
+            name: _check_output(report, ("outputs", name), output) for name, output in plain["outputs"].items()
+        }
+    if isinstance(plain.get("callbacks"), list):
+        result["callbacks"] = [
+            _check_callback(report, ("callbacks", index), item) for index, item in enumerate(plain["callbacks"])
+        ]
     return result
 
 
-def _check_metric(report: Report, key: Key, value: Any) -> Any:
-    return check_object(report, "metrics", key, value)
+def _check_output(report: Report, key: Key, value: Any) -> Any:
+    return {**value, **_check_learning(report, key, value)} if isinstance(value, dict) else value
+
+
+def _check_learning(report: Report, key: Key, plain: dict[str, Any]) -> dict[str, Any]:
+    """The loss and the metrics among the keys below `key`."""
+    found: dict[str, Any] = {}
+    if isinstance(plain.get("loss"), str | dict):
+        found["loss"] = check_object(report, "losses", (*key, "loss"), plain["loss"])
+    metrics = plain.get("metrics")
+    if isinstance(metrics, list):
+        where = (*key, "metrics")
+        found["metrics"] = [check_object(report, "metrics", (*where, i), item) for i, item in enumerate(metrics)]
+    elif isinstance(metrics, dict) and not key and "outputs" not in plain:
+        message, hint = "metrics is not a list", "metrics of several outputs stand under `outputs`, by task"
+        report.add(("metrics",), message, received=f"a mapping with the keys {', '.join(map(str, metrics))}", hint=hint)
+    return found
 
 
 def _check_callback(report: Report, key: Key, value: Any) -> Any:

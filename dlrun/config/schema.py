@@ -71,6 +71,14 @@ class Split(Section):
     fold: Fold | None = Field(None, description="Set in the children of `dlrun kfold`.")
 
 
+class Output(Section):
+    """What one of several outputs learns by; the key above it is the name of its task."""
+
+    loss: str | dict[str, Any] | None = Field(None, description="A Keras loss. Empty: by the task (DLwP table 4-1).")
+    weight: float = Field(1.0, description="Factor of this loss in the sum that is minimised.", ge=0)
+    metrics: list[str | dict[str, Any]] | None = Field(None, description="Keras metrics. Empty: by the task.")
+
+
 class Training(Section):
     """How long and in what portions."""
 
@@ -132,6 +140,9 @@ class Config(Section):
     optimizer: Component = Field(Component(name="rmsprop"), description="A Keras optimizer and its arguments.")
     loss: str | dict[str, Any] | None = Field(None, description="A Keras loss. Empty: by the task (DLwP table 4-1).")
     metrics: list[str | dict[str, Any]] | None = Field(None, description="Keras metrics. Empty: by the task.")
+    outputs: dict[str, Output] = Field(
+        default_factory=dict, description="Loss, weight and metrics by task, for data with several tasks."
+    )
     training: Training = Field(default_factory=Training, description="Epochs, batches.")  # type: ignore[arg-type]
     monitor: Monitor = Field(default_factory=Monitor, description="The definition of best.")  # type: ignore[arg-type]
     callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
@@ -139,6 +150,10 @@ class Config(Section):
     expect: Expect | None = Field(None, description="The result stated by the source.")
 
     _origins: dict[Key, Place] = PrivateAttr(default_factory=dict)
+
+    def output(self, task: str) -> Output:
+        """Loss, weight and metrics of a task: its entry in `outputs`, else what the top keys say for the only task."""
+        return self.outputs.get(task) or Output(loss=self.loss, metrics=self.metrics)  # type: ignore[call-arg]
 
     def place(self, key: Key) -> Place | None:
         """Where the value at `key`, or the nearest section around it, was written; None for defaults."""

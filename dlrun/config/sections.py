@@ -81,7 +81,7 @@ def _section(report: Report, key: Key, values: dict[Any, Any], model: Model) -> 
 def _field(report: Report, key: Key, field: FieldInfo, value: Any) -> Any:
     inner = _model_of(field.annotation)
     listed = typing.get_origin(field.annotation) is list and inner is not None
-    if key in (("loss",), ("metrics",)) and report.reported(key):
+    if key[-1] in ("loss", "metrics") and (len(key) == 1 or key[0] == "outputs") and report.reported(key):
         return None  # told in more detail
     if inner is None:
         return _absolute_paths(report, key, check_type(report, key, value, from_annotation(field.annotation)))
@@ -100,7 +100,14 @@ def _field(report: Report, key: Key, field: FieldInfo, value: Any) -> Any:
             )
             return None
         return [_entry(report, (*key, index), item, inner) for index, item in enumerate(value)]
+    if typing.get_origin(field.annotation) is dict and isinstance(value, dict):
+        return {str(name): _named_entry(report, (*key, name), item, inner) for name, item in value.items()}
     return _entry(report, key, value, inner)
+
+
+def _named_entry(report: Report, key: Key, value: Any, model: Model) -> Any:
+    """An entry of a mapping by names, which may be empty for the defaults."""
+    return {} if value == {} else _entry(report, key, value, model)
 
 
 def _entry(report: Report, key: Key, value: Any, model: Model) -> Any:

@@ -17,13 +17,20 @@ def expand(root: Node) -> None:
         if section in root.content:
             _wrap(root.content[section], key)
     for section in _ONE_STANDS_FOR_A_LIST:
-        node = root.content.get(section)
-        if node is not None and isinstance(node.content, str):
-            node.content = [Node(node.content, node.place)]
+        _list(root.content.get(section))
+    outputs = root.content.get("outputs")
+    for output in outputs.content.values() if outputs is not None and outputs.is_mapping else ():
+        if output.is_mapping:
+            _list(output.content.get("metrics"))
     callbacks = root.content.get("callbacks")
     if callbacks is not None and callbacks.is_list:
         for item in callbacks.content:
             _wrap(item, "name")
+
+
+def _list(node: Node | None) -> None:
+    if node is not None and isinstance(node.content, str):
+        node.content = [Node(node.content, node.place)]
 
 
 def _wrap(node: Node, key: str) -> None:

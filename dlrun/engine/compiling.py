@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from inspect import isclass
 from typing import Any, Literal
 
 import keras
 
-from dlrun.config.metric_names import metric_names
-from dlrun.config.schema import Component, Config, Monitor
+from dlrun.config.metric_names import all_metric_names, metric_names, split_name
+from dlrun.config.schema import Component, Config, Monitor, Output
 from dlrun.data._dataset import Prepared
-from dlrun.engine.scoring import gives_logits
+from dlrun.engine.scoring import gives_logits, outputs_by_task
 from dlrun.engine.task_rules import check_loss, check_metrics, needs_one_hot
-from dlrun.errors import ConfigError, Key, did_you_mean, listing
+from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
 from dlrun.files import first_line
 from dlrun.spec import TABLE_4_1, DataSpec, Task
 
@@ -24,33 +23,61 @@ _MAXIMISED = (
 )
 
 
-@dataclass(frozen=True)
-class Compilation:
-    """What `model.compile` gets, by the names that a config may state."""
+def choose_output(stated: Output, task: Task, key: Key = ()) -> Output:
+    """Loss and metrics as stated (below `key`), else by the task (DLwP table 4-1).
 
-    loss: str | dict[str, Any]
-    metrics: list[str | dict[str, Any]]
-
-    @property
-    def metric_names(self) -> list[str]:
-        """The names under which Keras logs the metrics."""
-        return metric_names(self.metrics)
-
-
-def choose_compilation(config: Config, task: Task) -> Compilation:
-    """Loss and metrics as stated, else by the task (DLwP table 4-1).
-
-    Raises ConfigError when the stated loss does not fit the task.
+    Raises ConfigError when they do not fit the task.
     """
     head = task.head
-    if config.loss is not None:
-        check_loss(config.loss, task)
-    metrics: list[str | dict[str, Any]] = list(head.metrics if config.metrics is None else config.metrics)
-    loss = config.loss if config.loss is not None else head.loss
-    if task.kind == "multiclass" and config.loss is None and any(needs_one_hot(entry) for entry in metrics):
+    if stated.loss is not None:
+        check_loss(stated.loss, task, key)
+    metrics: list[str | dict[str, Any]] = list(head.metrics if stated.metrics is None else stated.metrics)
+    loss = stated.loss if stated.loss is not None else head.loss
+    if task.kind == "multiclass" and stated.loss is None and any(needs_one_hot(entry) for entry in metrics):
         loss = "categorical_crossentropy"  # the same loss on one-hot labels, which those metrics need
-    check_metrics(metrics, loss, task)
-    return Compilation(loss, metrics)
+    check_metrics(metrics, loss, task, key)
+    return Output(loss=loss, weight=stated.weight, metrics=metrics)
+
+
+def choose_outputs(config: Config, tasks: Mapping[str, Task]) -> dict[str, Output]:
+    """Loss and metrics of every task. Raises ConfigError with all that does not fit."""
+    _check_sections(config, tasks)
+    chosen, problems = {}, list[Problem]()
+    for name, task in tasks.items():
+        try:
+            chosen[name] = choose_output(config.output(name), task, ("outputs", name) if len(tasks) > 1 else ())
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems=problems)
+    return chosen
+
+
+def _check_sections(config: Config, tasks: Mapping[str, Task]) -> None:
+    """One task is described by the top keys, several by `outputs`. Raises ConfigError."""
+    names = ", ".join(tasks)
+    if not tasks:
+        raise ConfigError("the data has no targets, and the routine `fit` learns targets", key=("data",))
+    if len(tasks) == 1 and config.outputs:
+        hint = "write its loss and metrics at the top: loss: ..., metrics: [...]"
+        raise ConfigError(f"the data has one task, {names}, and needs no `outputs`", key=("outputs",), hint=hint)
+    if len(tasks) == 1:
+        return
+    for section in ("loss", "metrics"):
+        if getattr(config, section) is not None:
+            hint = f"write outputs: {{{next(iter(tasks))}: {{{section}: ...}}, ...}}"
+            raise ConfigError(f"the data has several tasks: {names}", key=(section,), hint=hint)
+    for name in config.outputs:
+        if name not in tasks:
+            near = did_you_mean(name, tasks)
+            raise ConfigError(f"the data has no task {name!r}", key=("outputs", name), expected=names, hint=near)
+    if config.training.class_weight is not None:
+        raise ConfigError(
+            "class weights are for data with one task",
+            key=("training", "class_weight"),
+            received=f"the tasks {names}",
+            hint="outputs.TASK.weight weighs a whole task",
+        )
 
 
 def make_optimizer(component: Component) -> keras.optimizers.Optimizer:
@@ -66,16 +93,17 @@ def make_optimizer(component: Component) -> keras.optimizers.Optimizer:
     return _construct(_class_named(keras.optimizers, component.name, section), arguments, section)
 
 
-def make_loss(loss: str | dict[str, Any]) -> Any:
-    """A Keras loss."""
+def make_loss(loss: str | dict[str, Any], key: Key = ()) -> Any:
+    """A Keras loss, stated below `key`."""
     if isinstance(loss, str):
         return loss
     ((name, arguments),) = loss.items()
-    return _construct(_class_named(keras.losses, name, ("loss",)), arguments or {}, ("loss",))
+    where = (*key, "loss")
+    return _construct(_class_named(keras.losses, name, where), arguments or {}, where)
 
 
-def make_metrics(metrics: Sequence[str | dict[str, Any]]) -> list[Any]:
-    """Keras metrics; strings stay strings, which Keras resolves by the shapes of labels and outputs."""
+def make_metrics(metrics: Sequence[str | dict[str, Any]], key: Key = ()) -> list[Any]:
+    """Keras metrics, stated below `key`; strings stay, which Keras resolves by the shapes of labels and outputs."""
     made = []
     for position, (entry, logged) in enumerate(zip(metrics, metric_names(metrics), strict=True)):
         if isinstance(entry, str):
@@ -83,84 +111,122 @@ def make_metrics(metrics: Sequence[str | dict[str, Any]]) -> list[Any]:
             continue
         ((name, arguments),) = entry.items()
         arguments = {"name": logged, **(arguments or {})}  # else Keras counts the objects of a process: auc, auc_1
-        key = ("metrics", position)
-        made.append(_construct(_class_named(keras.metrics, name, key), arguments, key))
+        where = (*key, "metrics", position)
+        made.append(_construct(_class_named(keras.metrics, name, where), arguments, where))
     return made
 
 
 def settled_sections(config: Config, data: Prepared) -> dict[str, Any]:
-    """The sections `loss`, `metrics` and `monitor` with everything the config left open filled in from the data.
+    """The sections `loss` and `metrics` (or `outputs`) and `monitor` with everything the config left open filled in
+    from the data.
 
-    Raises ConfigError when the stated loss does not fit the task or no such metric is logged.
+    Raises ConfigError when a stated loss does not fit its task or no such metric is logged.
     """
-    compilation = choose_compilation(config, data.spec.task)
-    metric, mode = resolve_monitor(config, compilation, validated="validation" in data.splits)
-    return {"loss": compilation.loss, "metrics": compilation.metrics, "monitor": Monitor(metric=metric, mode=mode)}
+    outputs = choose_outputs(config, data.spec.tasks)
+    metric, mode = resolve_monitor(config, outputs, validated="validation" in data.splits)
+    monitor = Monitor(metric=metric, mode=mode)
+    if len(outputs) > 1:
+        return {"outputs": outputs, "monitor": monitor}
+    (only,) = outputs.values()
+    return {"loss": only.loss, "metrics": only.metrics, "monitor": monitor}
 
 
-def logged_names(metrics: Sequence[str | dict[str, Any]], *, validated: bool) -> list[str]:
-    """Every name a run logs for these metrics."""
-    known = ["loss", *metric_names(metrics)]
+def settled_outputs(config: Config, spec: DataSpec) -> dict[str, Output]:
+    """The outputs of a settled config by task, also when there is but one."""
+    return {name: config.output(name) for name in spec.tasks}
+
+
+def logged_names(outputs: Mapping[str, Output], *, validated: bool) -> list[str]:
+    """Every name a run logs for these outputs."""
+    known = all_metric_names({name: output.metrics or [] for name, output in outputs.items()})
     return [f"val_{name}" for name in known] + known if validated else known
 
 
 def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
-    """Compile with the settled config. Raises ConfigError when the model's output cannot be the task's."""
-    assert config.loss is not None, "settled before"
-    assert config.metrics is not None, "settled before"
-    _check_output(model, spec.task, config.loss)
+    """Compile with the settled config. Raises ConfigError when the model's outputs cannot be those of the tasks."""
+    outputs = settled_outputs(config, spec)
+    several = len(outputs) > 1
+    _check_outputs(model, spec, outputs)
+    losses, metrics = {}, {}
+    for name, output in outputs.items():
+        assert output.loss is not None, "settled before"
+        key: Key = ("outputs", name) if several else ()
+        losses[name], metrics[name] = make_loss(output.loss, key), make_metrics(output.metrics or [], key)
     model.compile(
         optimizer=make_optimizer(config.optimizer),
-        loss=make_loss(config.loss),
-        metrics=make_metrics(config.metrics),
+        loss=losses if several else next(iter(losses.values())),
+        loss_weights={name: output.weight for name, output in outputs.items()} if several else None,
+        metrics=metrics if several else next(iter(metrics.values())),
         jit_compile=config.runtime.jit_compile,
     )
     model.optimizer.build(model.trainable_variables)  # a checkpoint is restored before the first step
 
 
-def _check_output(model: keras.Model, task: Task, loss: str | dict[str, Any]) -> None:
-    """The last layer's units and activation against the task. Raises ConfigError with the table."""
-    if not getattr(model, "outputs", None):  # a subclassed model tells its output only when it is called
+def _check_outputs(model: keras.Model, spec: DataSpec, outputs: Mapping[str, Output]) -> None:
+    """Each output of the model against its task. Raises ConfigError with the table."""
+    tensors = outputs_by_task(model, spec.tasks)
+    if tensors is None:  # a subclassed model tells its output only when it is called
         return
-    shape, units = tuple(model.outputs[0].shape), model.outputs[0].shape[-1]
-    head, activation, logits = task.head, output_activation(model), gives_logits(loss)
-    wrong = None
-    if len(model.outputs) != 1 or len(shape) != 2:
-        wrong = f"the model's output is {', '.join(str(tuple(tensor.shape)) for tensor in model.outputs)}"
-    elif units != head.units:
-        wrong = f"the last layer has {units} unit{'s' if units != 1 else ''}"
-    elif task.classifies and activation == "relu":
-        wrong = "the last layer's activation is relu"
-    elif task.classifies and activation == "linear" and not logits:
-        wrong = "the last layer has no activation, and the loss expects probabilities"
-    elif task.classifies and activation in ("softmax", "sigmoid") and logits:
-        wrong = f"the last layer's activation is {activation}, and the loss says from_logits"
-    elif task.kind == "regression" and activation in ("softmax", "relu"):
-        wrong = f"the last layer's activation is {activation}, which cannot give every number"
-    if wrong:
-        raise ConfigError(
-            f"{wrong}; the data wants {head.units} with {head.activation or 'no activation'} ({task.kind})",
-            key=("model", "layers") if model.name == "layers" else ("model", "name"),
-            expected=TABLE_4_1,
-            hint="let dlrun add the last layer: model.head: true" if model.name == "layers" else None,
-        )
+    if tensors.keys() != spec.tasks.keys():
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+        wanted = "one output" if len(spec.tasks) == 1 else f"a dict of outputs with the names {', '.join(spec.tasks)}"
+        raise ConfigError(f"the model's output is {shapes}", key=_key_of(model), expected=wanted)
+    for name, task in spec.tasks.items():
+        if wrong := _unfit(tensors[name], task, outputs[name].loss):
+            which = f"output {name}: " if len(spec.tasks) > 1 else ""
+            raise ConfigError(
+                f"{which}{wrong}; the data wants {task.head.units} with {task.head.activation or 'no activation'} "
+                f"({task.kind})",
+                key=_key_of(model),
+                expected=TABLE_4_1,
+                hint="let dlrun add the last layer: model.head: true" if model.name in ("layers", "graph") else None,
+            )
 
 
-def output_activation(model: keras.Model) -> str | None:
-    """The activation of the operation that makes the output; None when it has none to tell (`Softmax`, `keras.ops`)."""
-    history = getattr(model.outputs[0], "_keras_history", None)
+def _key_of(model: keras.Model) -> Key:
+    """Where the config says how the model ends."""
+    return ("model", {"layers": "layers", "graph": "nodes"}.get(model.name, "name"))
+
+
+def _unfit(tensor: Any, task: Task, loss: object) -> str | None:
+    """What is wrong with an output for a task, or None: its shape, the last layer's units or activation."""
+    shape, units, head = tuple(tensor.shape), tensor.shape[-1], task.head
+    activation, logits = output_activation(tensor), gives_logits(loss)
+    if len(shape) != 2:
+        return f"the model's output is {shape}"
+    if units != head.units:
+        return f"the last layer has {units} unit{'s' if units != 1 else ''}"
+    if task.kind == "regression" and activation in ("softmax", "relu"):
+        return f"the last layer's activation is {activation}, which cannot give every number"
+    if not task.classifies:
+        return None
+    if activation == "relu":
+        return "the last layer's activation is relu"
+    if activation == "linear" and not logits:
+        return "the last layer has no activation, and the loss expects probabilities"
+    if activation in ("softmax", "sigmoid") and logits:
+        return f"the last layer's activation is {activation}, and the loss says from_logits"
+    return None
+
+
+def output_activation(tensor: Any) -> str | None:
+    """The activation of the operation that makes an output; None when it has none to tell (`Softmax`, `keras.ops`)."""
+    history = getattr(tensor, "_keras_history", None)
     activation = getattr(history.operation, "activation", None) if history else None
     return getattr(activation, "__name__", None)
 
 
-def resolve_monitor(config: Config, compilation: Compilation, *, validated: bool) -> tuple[str, Literal["min", "max"]]:
+def resolve_monitor(
+    config: Config, outputs: Mapping[str, Output], *, validated: bool
+) -> tuple[str, Literal["min", "max"]]:
     """The monitored metric and its mode ("min" or "max"). Raises ConfigError when no such metric is logged."""
-    known = logged_names(compilation.metrics, validated=validated)
+    known = logged_names(outputs, validated=validated)
     metric = config.monitor.metric or ("val_loss" if validated else "loss")
     check_metric(metric, known, ("monitor", "metric"), validated=validated)
     mode = config.monitor.mode
     if mode == "auto":
-        mode = _mode_of(metric.removeprefix("val_"), compilation.metrics)
+        owner, bare = split_name(metric, outputs)
+        mode = _mode_of(bare, (outputs[owner].metrics if owner else None) or [])
     return metric, mode
 
 

@@ -11,16 +11,21 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from dlrun import environment
+from dlrun.config.metric_names import split_name
 from dlrun.config.schema import Config
 from dlrun.data._dataset import Prepared
 from dlrun.drawing import draw_curves
+from dlrun.engine.baselines import baselines, by_logged_name, levels_of
+from dlrun.engine.compiling import settled_outputs
 from dlrun.engine.execution import Outcome
 from dlrun.engine.resolve import Experiment, builders, source_file
-from dlrun.engine.scoring import baseline_for, baselines
 from dlrun.engine.session import Session
 from dlrun.events import Event, OnEvent, as_line, ignore
 from dlrun.files import first_line
 from dlrun.run_dir import FORMAT, RunDir
+
+_POWERS = {"mae": 1, "mean_absolute_error": 1, "rmse": 1, "root_mean_squared_error": 1}
+_POWERS |= {"mse": 2, "mean_squared_error": 2}
 
 
 class RunLog:
@@ -75,9 +80,10 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
     """The content of `metrics.json`: best and last epoch, baselines, time, memory."""
     progress, config = outcome.progress, experiment.config
     validated = "validation" in experiment.data.splits
-    table = baselines(experiment.data, "validation" if validated else "training")
+    split = "validation" if validated else "training"
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
-    levels = {name: level for name in best if (level := baseline_for(name, config.loss, table)) is not None}
+    tables = baselines(experiment.data, split, seed=config.seed)
+    levels = levels_of(best, settled_outputs(config, experiment.data.spec), tables)
     return {
         "format": FORMAT,
         "monitor": outcome.monitor,
@@ -89,7 +95,7 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "last": progress.history[-1] if progress.history else {},
         "baselines": {name: level for name, level in levels.items() if name.startswith("val_") == validated},
         "best_original": in_original_units(best, experiment.data),
-        "baselines_original": _original_baselines(experiment.data, "validation" if validated else "training"),
+        "baselines_original": _original_baselines(experiment.data, split, config.seed),
         "parameters": outcome.parameters,
         "seconds": round(seconds, 3),
         "seconds_per_epoch": round(statistics.median(progress.seconds), 5) if progress.seconds else None,
@@ -99,21 +105,23 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
 
 
 def in_original_units(row: dict[str, float], data: Prepared) -> dict[str, float]:
-    """Those metrics of a logged row that scale with the target, in its original units; empty when it was not scaled.
+    """Those metrics of a logged row that scale with a target, in its original units; empty when none was scaled.
 
-    Linear for mae and rmse, quadratic for mse. Only for data with one numeric target.
+    Linear for mae and rmse, quadratic for mse. Only for targets of one number.
     """
-    scales = list(data.target_scales.values())
-    if len(data.targets) != 1 or len(scales) != 1 or len(scales[0].std) != 1:
-        return {}
-    std = scales[0].std[0]
-    powers = {"mae": 1, "mean_absolute_error": 1, "rmse": 1, "root_mean_squared_error": 1}
-    powers |= {"mse": 2, "mean_squared_error": 2}
-    return {name: row[name] * std ** powers[bare] for name in row if (bare := name.removeprefix("val_")) in powers}
+    found = {}
+    for name in row:
+        owner, bare = split_name(name, data.spec.tasks)
+        scale = data.target_scales.get(owner)
+        if scale and len(scale.std) == 1 and bare in _POWERS:
+            found[name] = row[name] * scale.std[0] ** _POWERS[bare]
+    return found
 
 
-def _original_baselines(data: Prepared, split: str) -> dict[str, float]:
-    return baselines(data, split, original_units=True) if data.target_scales else {}
+def _original_baselines(data: Prepared, split: str, seed: int) -> dict[str, float]:
+    tables = baselines(data, split, seed=seed, original_units=True) if data.target_scales else {}
+    scaled = {name: table if name in data.target_scales else {} for name, table in tables.items()}
+    return by_logged_name(scaled)
 
 
 def draw_plots(experiment: Experiment, outcome: Outcome, metrics: dict[str, Any]) -> str | None:

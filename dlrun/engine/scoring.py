@@ -1,7 +1,8 @@
-"""How good a model is: predictions, metrics with confidence intervals, and what a model must beat."""
+"""How good a model is: predictions and metrics with confidence intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,11 @@ import keras
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from dlrun.data._dataset import Prepared
+from dlrun.data._dataset import TargetScale
 from dlrun.engine.feeding import Feeder
+from dlrun.errors import ConfigError, listing
 from dlrun.seeds import child_seed
-from dlrun.spec import Task
+from dlrun.spec import DataSpec, Task
 
 BATCH_SIZE = 512  # rows per prediction step
 RESAMPLES = 1000
@@ -23,7 +25,8 @@ CONFIDENCE = 0.95
 class Score:
     """Metrics of predictions, each with the bounds of its bootstrap interval where a sample has a value of its own.
 
-    Metrics are in original units. `per_class` and `confusion` (rows: true, columns: predicted) for classes only.
+    Metrics are in original units. `per_class` is for labels, `confusion` (rows: true, columns: predicted) for those
+    that exclude each other. The accuracy of several labels is the share of right ones among all labels of all rows.
     """
 
     rows: int
@@ -33,9 +36,35 @@ class Score:
     confusion: list[list[int]] = field(default_factory=list)
 
 
-def predict_rows(model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int) -> np.ndarray:
-    """The model's outputs `(rows, units)` for these rows."""
-    return np.asarray(model.predict(feeder.in_order(rows, batch_size, targets=False), verbose=0))
+def predict_rows(
+    model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int, tasks: Mapping[str, Task]
+) -> dict[str, np.ndarray]:
+    """The model's outputs `(rows, units)` for these rows, by task. Raises ConfigError when they are others."""
+    found = model.predict(feeder.in_order(rows, batch_size, targets=False), verbose=0)
+    if len(tasks) <= 1 and not isinstance(found, dict | list):
+        return {next(iter(tasks), ""): np.asarray(found)}
+    if not isinstance(found, dict) or (tasks and found.keys() != tasks.keys()):
+        what = f"outputs named {listing(found)}" if isinstance(found, dict) else "other outputs"
+        raise ConfigError(f"the model gives {what}, the data has the tasks {listing(tasks)}", key=("model",))
+    return {name: np.asarray(found[name]) for name in tasks or found}
+
+
+def outputs_by_task(model: keras.Model, tasks: Mapping[str, Task]) -> dict[str, Any] | None:
+    """The output tensors of a model by task, by whatever names it has if they are others; None before it is called."""
+    tensors = getattr(model, "outputs", None)
+    if not tensors:
+        return None
+    if len(tensors) == 1:
+        return {next(iter(tasks), ""): tensors[0]}
+    return model.output if isinstance(model.output, dict) else {f"output {n}": t for n, t in enumerate(tensors, 1)}
+
+
+def in_units_of_targets(
+    outputs: Mapping[str, np.ndarray], spec: DataSpec, scales: Mapping[str, TargetScale], losses: Mapping[str, object]
+) -> dict[str, np.ndarray]:
+    """Outputs by task as a reader wants them: probabilities where the model gives logits, numbers in original units."""
+    found = {name: outputs_as_predictions(outputs[name], task, losses[name]) for name, task in spec.tasks.items()}
+    return {name: scales[name].invert(values) if name in scales else values for name, values in found.items()}
 
 
 def gives_logits(loss: object) -> bool:
@@ -80,7 +109,10 @@ def score(outputs: np.ndarray, targets: np.ndarray, task: Task, seed: int) -> Sc
     values["f1"] = float(sklearn_metrics.f1_score(truth, guess, average=average, zero_division=0))
     intervals = {"accuracy": bootstrap_interval(correct, seed)}
     if task.kind == "multilabel":
-        return Score(len(truth), values, intervals)
+        exact = (truth == guess).all(axis=1)
+        values["exact_match"] = float(exact.mean())
+        intervals["exact_match"] = bootstrap_interval(exact, seed)
+        return Score(len(truth), values, intervals, _per_class(truth, guess, task))
     indices = list(range(len(task.labels)))
     confusion = sklearn_metrics.confusion_matrix(truth, guess, labels=indices)
     return Score(len(truth), values, intervals, _per_class(truth, guess, task), confusion.tolist())
@@ -123,47 +155,3 @@ def bootstrap_interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def baselines(data: Prepared, split: str, *, original_units: bool = False) -> dict[str, float]:
-    """What knowing nothing of the inputs scores on a split: the most frequent training class, or the mean and median
-    of the training targets. For a series it is the naive forecast: the last known value goes on (DLwP 6.3.3).
-
-    Keys are metric names. Values are in the model's units, to stand beside what Keras logs, or in the original ones.
-    Empty unless the data has exactly one task.
-    """
-    if len(data.targets) != 1:
-        return {}
-    ((name, targets),) = (data.original_targets if original_units else data.targets).items()
-    task = data.spec.tasks[name]
-    training, other = targets[data.splits["training"]], targets[data.splits[split]]
-    if task.kind == "regression":
-        mean, median = training.mean(axis=0), np.median(training, axis=0)
-        if name in data.persistence:
-            mean = median = _persistence(data, name, split, original_units)
-        mse = float(((other - mean) ** 2).mean())
-        return {"mae": float(np.abs(other - median).mean()), "mse": mse, "rmse": float(np.sqrt(mse))}
-    if task.kind == "multilabel":
-        return {"accuracy": float((other == (training.mean(axis=0) > 0.5)).mean())}
-    truth, guesses = true_labels(other, task), true_labels(training, task)
-    shares = np.bincount(guesses, minlength=len(task.labels)) / len(guesses)
-    known = np.clip(shares[truth], 1e-7, 1)
-    return {"accuracy": float((truth == shares.argmax()).mean()), "crossentropy": float(-np.log(known).mean())}
-
-
-def _persistence(data: Prepared, task: str, split: str, original_units: bool) -> np.ndarray:
-    """The last known value of the target for the rows of a split, in the units of the targets it stands beside."""
-    known = data.persistence[task][data.splits[split]]
-    scaled = task in data.target_scales and not original_units
-    return data.target_scales[task].apply(known) if scaled else known
-
-
-def baseline_for(metric: str, loss: object, table: dict[str, float]) -> float | None:
-    """The baseline that belongs to a logged metric such as `val_accuracy` or `val_loss`, or None."""
-    name = metric.removeprefix("val_")
-    aliases = {"acc": "accuracy", "binary_accuracy": "accuracy", "sparse_categorical_accuracy": "accuracy"}
-    aliases |= {"categorical_accuracy": "accuracy", "mean_absolute_error": "mae", "mean_squared_error": "mse"}
-    aliases |= {"root_mean_squared_error": "rmse"}
-    if name == "loss" and isinstance(loss, str):
-        name = "crossentropy" if loss.endswith("crossentropy") else loss
-    return table.get(name, table.get(aliases.get(name, "")))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dlrun.data._dataset import Prepared
-from dlrun.errors import ConfigError, Problem
+from dlrun.errors import ConfigError, Key, Problem
 from dlrun.keras_names import to_snake_case
 from dlrun.spec import TABLE_4_1, Task
 
@@ -27,8 +27,8 @@ _CLASSIFYING = (
 )
 
 
-def check_loss(loss: str | dict[str, Any], task: Task) -> None:
-    """Refuse a loss that cannot learn the task. Raises ConfigError with the table."""
+def check_loss(loss: str | dict[str, Any], task: Task, key: Key = ()) -> None:
+    """Refuse a loss, stated below `key`, that cannot learn the task. Raises ConfigError with the table."""
     name = _object_name(loss)
     wrong = None
     if task.kind == "regression" and any(part in name for part in _CLASSIFICATION_LOSSES):
@@ -44,7 +44,7 @@ def check_loss(loss: str | dict[str, Any], task: Task) -> None:
     if wrong:
         raise ConfigError(
             f"the loss {name} does not fit the data: {wrong}",
-            key=("loss",),
+            key=(*key, "loss"),
             expected=TABLE_4_1,
             hint=f"leave the key out, or write loss: {task.head.loss}",
         )
@@ -58,16 +58,20 @@ def loss_fits_loosely(loss: str | dict[str, Any], task: Task) -> str | None:
     return None
 
 
-def check_metrics(metrics: Sequence[str | dict[str, Any]], loss: str | dict[str, Any], task: Task) -> None:
-    """Refuse metrics that cannot be computed for the task. Raises ConfigError with the place of each."""
+def check_metrics(
+    metrics: Sequence[str | dict[str, Any]], loss: str | dict[str, Any], task: Task, key: Key = ()
+) -> None:
+    """Refuse metrics, stated below `key`, that the task cannot have. Raises ConfigError with the place of each."""
     problems = []
     for position, entry in enumerate(metrics):
         name = _object_name(entry)
         wrong = hint = None
         if task.kind == "regression" and (name in ("acc", "ce") or any(part in name for part in _CLASSIFYING)):
             wrong, hint = "the target is a number", "mae, mse, ..."
-        elif task.kind in ("binary", "multilabel") and "categorical" in name:
-            wrong, hint = f"the task is {task.kind}", "accuracy, AUC, Precision, Recall, ..."
+        elif task.kind == "multilabel" and (name in ("accuracy", "acc") or "categorical" in name):
+            wrong, hint = "it takes one label per sample, and a sample may have several", "binary_accuracy, AUC, ..."
+        elif task.kind == "binary" and "categorical" in name:
+            wrong, hint = "the task is binary", "accuracy, AUC, Precision, Recall, ..."
         elif task.kind == "multiclass" and name.startswith("binary"):
             wrong, hint = "there are more than two classes", "accuracy"
         elif task.kind == "multiclass" and wants_one_hot(loss, task) and name.startswith("sparse_"):
@@ -75,7 +79,8 @@ def check_metrics(metrics: Sequence[str | dict[str, Any]], loss: str | dict[str,
         elif task.kind == "multiclass" and not wants_one_hot(loss, task) and needs_one_hot(entry):
             wrong, hint = "the loss takes integer labels", "loss: categorical_crossentropy"
         if wrong:
-            problems.append(Problem(f"the metric {name} does not fit: {wrong}", key=("metrics", position), hint=hint))
+            place = (*key, "metrics", position)
+            problems.append(Problem(f"the metric {name} does not fit: {wrong}", key=place, hint=hint))
     if problems:
         raise ConfigError(problems=problems)
 
@@ -95,10 +100,10 @@ def _object_name(entry: str | dict[str, Any]) -> str:
     return to_snake_case(entry if isinstance(entry, str) else next(iter(entry)))
 
 
-def with_labels_for(loss: str | dict[str, Any], data: Prepared) -> Prepared:
-    """The data with its classes as one-hot rows when the loss takes those, else the data as it is."""
-    task = data.spec.task
-    if task.one_hot or not wants_one_hot(loss, task):
-        return data
-    (name,) = data.spec.tasks
-    return replace(data, spec=replace(data.spec, tasks={name: replace(task, one_hot=True)}))
+def with_labels_for(losses: Mapping[str, str | dict[str, Any]], data: Prepared) -> Prepared:
+    """The data with those classes as one-hot rows whose loss takes them; `losses` by task."""
+    tasks = {
+        name: replace(task, one_hot=True) if wants_one_hot(losses[name], task) else task
+        for name, task in data.spec.tasks.items()
+    }
+    return replace(data, spec=replace(data.spec, tasks=tasks))

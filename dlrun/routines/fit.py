@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dlrun
-from dlrun.engine.compiling import compile_model, logged_names, settled_sections
+from dlrun.engine.compiling import compile_model, logged_names, settled_outputs, settled_sections
 from dlrun.engine.execution import Outcome, train_model
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.task_rules import loss_fits_loosely, with_labels_for
@@ -12,14 +12,17 @@ from dlrun.events import Note
 
 @dlrun.routine("fit")
 def fit(experiment: Experiment) -> Outcome:
-    """Compile the model for the task of the data and train it with `model.fit`."""
-    sections = settled_sections(experiment.config, experiment.data)
-    experiment.settle(**sections)
-    if warning := loss_fits_loosely(sections["loss"], experiment.data.spec.task):
-        experiment.emit(Note(warning))
-    experiment.data = with_labels_for(sections["loss"], experiment.data)
+    """Compile the model for the tasks of the data and train it with `model.fit`."""
+    experiment.settle(**settled_sections(experiment.config, experiment.data))
+    outputs = settled_outputs(experiment.config, experiment.data.spec)
+    losses = {name: output.loss for name, output in outputs.items() if output.loss is not None}
+    for name, task in experiment.data.spec.tasks.items():
+        if warning := loss_fits_loosely(losses[name], task):
+            experiment.emit(Note(warning if len(outputs) == 1 else f"{name}: {warning}"))
+    experiment.data = with_labels_for(losses, experiment.data)
     model = experiment.build_model()
     compile_model(model, experiment.config, experiment.data.spec)
-    monitor = sections["monitor"]
-    logged = logged_names(sections["metrics"], validated="validation" in experiment.data.splits)
+    monitor = experiment.config.monitor
+    assert monitor.metric is not None, "settled before"
+    logged = logged_names(outputs, validated="validation" in experiment.data.splits)
     return train_model(model, experiment, monitor=(monitor.metric, monitor.mode), logged=logged)

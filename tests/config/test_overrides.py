@@ -146,7 +146,7 @@ error: -s:1:1: trainig is not a key of a config
    1 | trainig.epochs=3
      | ^^^^^^^
   expected  format, name, description, seed, plugins, data, split, model, routine, optimizer, loss, metrics, \
-training, monitor, callbacks, runtime, expect, extends
+outputs, training, monitor, callbacks, runtime, expect, extends
   hint      did you mean training?""",
     "extends=other.yaml": """\
 error: -s:1:1: extends can only stand in a config file

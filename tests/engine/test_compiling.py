@@ -1,8 +1,8 @@
 import pytest
 
 from dlrun.config.loading import config_from_mapping
-from dlrun.config.schema import Component
-from dlrun.engine.compiling import choose_compilation, make_metrics, make_optimizer, resolve_monitor
+from dlrun.config.schema import Component, Output
+from dlrun.engine.compiling import choose_output, choose_outputs, make_metrics, make_optimizer, resolve_monitor
 from dlrun.errors import ConfigError
 from dlrun.spec import Task
 
@@ -22,7 +22,7 @@ ONE_HOT = Task("multiclass", ("a", "b", "c"), one_hot=True)
     ],
 )
 def test_loss_and_metrics_follow_from_the_task_by_table_4_1(task, loss, metrics):
-    found = choose_compilation(config_from_mapping({"data": "digits"}), task)
+    found = choose_output(Output(), task)
     assert (found.loss, found.metrics) == (loss, metrics)
 
 
@@ -51,12 +51,12 @@ def test_the_mode_follows_from_the_metric(metric, mode):
         {"MeanIoU": {"num_classes": 3}},
     ]
     config = config_from_mapping({"data": "digits", "metrics": metrics, "monitor": metric})
-    assert resolve_monitor(config, choose_compilation(config, CLASSES), validated=True) == (metric, mode)
+    assert resolve_monitor(config, choose_outputs(config, {"y": CLASSES}), validated=True) == (metric, mode)
 
 
 def test_without_validation_the_training_loss_is_monitored():
     config = config_from_mapping({"data": "digits", "split": {"validation": 0}})
-    assert resolve_monitor(config, choose_compilation(config, BINARY), validated=False) == ("loss", "min")
+    assert resolve_monitor(config, choose_outputs(config, {"y": BINARY}), validated=False) == ("loss", "min")
 
 
 def test_optimizers_take_any_case_and_schedules():

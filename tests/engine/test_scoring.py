@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.dummy import DummyClassifier
 
-from dlrun.config.loading import config_from_mapping
-from dlrun.engine.resolve import load_data
-from dlrun.engine.scoring import baseline_for, baselines, bootstrap_interval, score
+from dlrun.engine.scoring import bootstrap_interval, score
 from dlrun.spec import Task
 
 
@@ -29,39 +26,3 @@ def test_two_classes_are_scored_by_their_positive_label():
     assert found.values["accuracy"] == 0.5
     assert found.values["roc_auc"] == 0.75
     assert found.confusion == [[1, 1], [1, 1]]
-
-
-def test_the_baseline_of_classes_is_that_of_scikit_learns_dummy():
-    data = load_data(config_from_mapping({"data": "digits"}))
-    training, validation = (data.targets["digit"][data.splits[name]] for name in ("training", "validation"))
-    dummy = DummyClassifier(strategy="most_frequent").fit(training[:, None], training)
-    found = baselines(data, "validation")
-    assert found["accuracy"] == pytest.approx(dummy.score(validation[:, None], validation))
-    assert found["crossentropy"] == pytest.approx(np.log(10), abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("metric", "loss", "expected"),
-    [
-        ("val_loss", "binary_crossentropy", 0.7),
-        ("val_acc", "mse", 0.6),
-        ("val_auc", "mse", None),
-        ("loss", {"Huber": {}}, None),
-    ],
-)
-def test_baselines_are_matched_to_what_is_logged(metric, loss, expected):
-    assert baseline_for(metric, loss, {"accuracy": 0.6, "crossentropy": 0.7}) == expected
-
-
-def test_the_baseline_of_a_series_is_its_last_known_value(tmp_path):
-    rows = [f"2024-01-{1 + k // 24:02d} {k % 24}:00,{k * k}" for k in range(10, 200)]
-    (tmp_path / "a.csv").write_text("time,height\n" + "\n".join(row.replace(" ", " 0", row[12] == ":") for row in rows))
-    options = {"name": "timeseries_csv", "path": str(tmp_path / "a.csv"), "target": "height", "lookback": 4, "delay": 1}
-    data = load_data(config_from_mapping({"data": options}))
-    ends = data.arrays["ends"][data.splits["validation"]] + 10
-    error = (ends + 1.0) ** 2 - (ends - 1.0) ** 2
-    found = baselines(data, "validation", original_units=True)
-    assert found["mae"] == pytest.approx(error.mean())
-    assert found["mse"] == pytest.approx((error**2).mean())
-    scale = data.target_scales["height"].std[0]
-    assert baselines(data, "validation")["rmse"] == pytest.approx(found["rmse"] / scale)
