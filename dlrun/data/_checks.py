@@ -86,20 +86,21 @@ def _check_labels(dataset: str, name: str, targets: np.ndarray, task: Task) -> N
 
 def check_classes(dataset: Dataset, training: np.ndarray) -> None:
     """Raises DataError when all rows, or all training rows, of a classification belong to one class."""
-    classes = classes_of(dataset)
-    if classes is None or len(np.unique(classes[training])) > 1:
-        return
-    (task,) = dataset.tasks.values()
-    label = task.labels[int(classes[training[0]])]
-    if len(np.unique(classes)) == 1:
+    for name, task in dataset.tasks.items():
+        classes = class_codes(dataset.targets[name], task)
+        if classes is None or len(np.unique(classes[training])) > 1:
+            continue
+        label = task.labels[int(classes[training[0]])]
+        one = f"one class of {name}" if len(dataset.tasks) > 1 else "one class"
+        if len(np.unique(classes)) == 1:
+            raise DataError(
+                f"{dataset.name}: all rows belong to {one}, {label!r}", expected="rows of at least two classes"
+            )
         raise DataError(
-            f"{dataset.name}: all rows belong to one class, {label!r}", expected="rows of at least two classes"
+            f"all {len(training):,} training rows belong to {one}, {label!r}",
+            key=("split", "kind"),
+            hint="the rows are ordered by class: use split.kind: stratified or shuffled",
         )
-    raise DataError(
-        f"all {len(training):,} training rows belong to one class, {label!r}",
-        key=("split", "kind"),
-        hint="the rows are ordered by class: use split.kind: stratified or shuffled",
-    )
 
 
 def check_rested(name: str, arrays: Arrays, rows: int) -> None:
@@ -113,11 +114,9 @@ def check_rested(name: str, arrays: Arrays, rows: int) -> None:
 
 
 def classes_of(dataset: Dataset) -> np.ndarray | None:
-    """The class of each row `(rows,)` when the data has one task with one class per row."""
-    if len(dataset.tasks) != 1:
-        return None
-    ((name, task),) = dataset.tasks.items()
-    return class_codes(dataset.targets[name], task)
+    """The class of each row `(rows,)` in the first task that has one class per row; None when no task has."""
+    codes = (class_codes(dataset.targets[name], task) for name, task in dataset.tasks.items())
+    return next((found for found in codes if found is not None), None)
 
 
 def class_codes(targets: np.ndarray, task: Task) -> np.ndarray | None:

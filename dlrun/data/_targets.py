@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,17 @@ from dlrun.spec import Task
 
 MOST_CLASSES = 20  # different whole numbers that still count as classes
 ROWS_PER_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """A task with its name and columns; `guessed`: its kind was found, and `as_numbers` is how to ask for numbers."""
+
+    name: str
+    columns: list[str]
+    task: Task
+    guessed: bool = False
+    as_numbers: str = "data.task: regression"
 
 
 def check_filled(table: Table, names: Sequence[str], drop: bool) -> np.ndarray:
@@ -106,12 +118,37 @@ def class_codes(table: Table, name: str, labels: Sequence[str], aliases: Mapping
     return codes
 
 
-def tasks_of(table: Table, names: Sequence[str], wish: str, positive: str | None) -> tuple[str, Task]:
-    """The name and the task of one target column, or of several together. Raises DataError."""
+def one_task_each(table: Table, wishes: Mapping[str, str], task: str, positive: str | None) -> list[Target]:
+    """A task for each column of `wishes`, which has the task wished for it. Raises DataError."""
+    if task != "auto":
+        raise DataError(
+            "data.target has a task for each column, and data.task is there, too", key=("data", "task"), received=task
+        )
+    with_label = [name for name in wishes if positive in table.columns[name]]
+    if positive is not None and not with_label:
+        raise DataError(f"no target has the label {positive!r}", key=("data", "positive"), received=listing(wishes))
+    return [
+        Target(
+            name,
+            [name],
+            task_of(table, name, wish, positive if name in with_label else None),
+            guessed=wish == "auto",
+            as_numbers=f"data.target: {{{name}: regression}}",
+        )
+        for name, wish in wishes.items()
+    ]
+
+
+def one_task(table: Table, names: Sequence[str], wish: str, positive: str | None) -> Target:
+    """The task of one target column, or of several together. Raises DataError."""
     if len(names) == 1:
         if wish == "multilabel":
             raise DataError("task: multilabel needs several target columns", key=("data", "target"))
-        return names[0], task_of(table, names[0], wish, positive)
+        return Target(names[0], list(names), task_of(table, names[0], wish, positive), guessed=wish == "auto")
+    return Target("targets", list(names), _task_together(table, names, wish))
+
+
+def _task_together(table: Table, names: Sequence[str], wish: str) -> Task:
     if wish in ("binary", "multiclass"):
         raise DataError(
             f"task: {wish} has one target column",
@@ -122,12 +159,12 @@ def tasks_of(table: Table, names: Sequence[str], wish: str, positive: str | None
     if wish != "regression":
         flags = all(set(table.columns[name]) - set(table.form.missing) <= {"0", "1"} for name in names)
         if flags:
-            return "targets", Task("multilabel", labels=tuple(names))
+            return Task("multilabel", labels=tuple(names))
         if wish == "multilabel":
             raise DataError(
                 f"{table.source}: the columns of a multilabel target hold 0 and 1 only", key=("data", "target")
             )
-    return "targets", Task("regression", outputs=len(names))
+    return Task("regression", outputs=len(names))
 
 
 def target_values(table: Table, names: Sequence[str], task: Task, aliases: Mapping[str, str]) -> np.ndarray:

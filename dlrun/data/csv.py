@@ -14,10 +14,10 @@ from dlrun.data._csv_files import Form, Table, is_number, read_table
 from dlrun.data._dataset import Arrays, Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._table import TableEncoder
-from dlrun.data._targets import check_filled, label_aliases, target_values, tasks_of
+from dlrun.data._targets import Target, check_filled, label_aliases, one_task, one_task_each, target_values
 from dlrun.data._transforms import Chain
-from dlrun.errors import DataError
-from dlrun.spec import DataPath, Task, Transforms
+from dlrun.errors import DataError, listing
+from dlrun.spec import DataPath, Transforms
 
 
 @dlrun.dataset("csv")
@@ -25,7 +25,7 @@ def csv(
     context: DataContext,
     *,
     path: DataPath,
-    target: str | int | list[str | int],
+    target: str | int | list[str | int] | dict[str | int, Literal["auto", "binary", "multiclass", "regression"]],
     test_path: DataPath | None = None,
     task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
     positive: str | None = None,
@@ -44,9 +44,10 @@ def csv(
 
     `path`: the file; `test_path`: another one that becomes the test part.
     `target`: the column to predict, by name or by number (from 1, or from -1 backwards); a list of columns of numbers
-    is one regression with several outputs, a list of columns of 0 and 1 one multilabel task.
+    is one regression with several outputs, a list of columns of 0 and 1 one multilabel task; a mapping of columns to
+    tasks (or auto) is for models with several outputs.
     `task`: found from the target's values unless given; up to 20 different whole numbers count as classes.
-    `positive`: the positive label of a binary task (empty: the second in order).
+    `positive`: the positive label of binary tasks (empty: the second in order).
     `header`: whether the first row holds names; without one the columns are column_1, column_2, ...
     `delimiter`: one character, or comma, semicolon, tab, pipe, space (any white space).
     `encoding`: as Python names it. `missing`: cells that mean nothing is there.
@@ -59,9 +60,10 @@ def csv(
     if context.sample:
         raise DataError("there is no generated stand-in for your own csv file", hint="run it without --sample")
     file = context.locate(path)
-    names = [name for name in ([target] if not isinstance(target, list) else target) if isinstance(name, str)]
+    wanted = list(target) if isinstance(target, list | dict) else [target]
+    names = [name for name in wanted if isinstance(name, str)]
     table = read_table(file, Form(delimiter, header, encoding, tuple(missing)), names)
-    targets = _target_names(table, target)
+    targets = _target_names(table, wanted)
     kinds, notes = _feature_kinds(table, targets, columns, [find_column(table, d, ("data", "drop")) for d in drop])
     encoder = TableEncoder(
         kinds,
@@ -74,32 +76,44 @@ def csv(
             "categorical": Chain.from_config(categorical_transforms),
         },
     )
-    name, what = tasks_of(table, targets, task, positive)
-    if task == "auto" and what.kind == "multiclass" and all(map(is_number, what.labels)):
-        notes.append(f"the target {name!r} is read as {len(what.labels)} classes; for numbers: data.task: regression")
+    if isinstance(target, dict):
+        wishes = dict(zip(targets, target.values(), strict=True))
+        found = one_task_each(table, wishes, task, positive)
+    else:
+        found = [one_task(table, targets, task, positive)]
+    notes += [note for one in found if (note := _note_on_classes(one))]
+    kinds_of_tasks = {one.task.kind for one in found}
     files = [file, context.locate(test_path)] if test_path else [file]
     tables = [table, *(_further(encoder, other, targets) for other in files[1:])]
-    parts = [_read_part(part, encoder, targets, what, drop_missing_target, notes) for part in tables]
-    counts = [len(values) for _, values, _ in parts]
+    parts = [_read_part(part, encoder, found, drop_missing_target, notes) for part in tables]
+    counts = [len(next(iter(values.values()))) for _, values, _ in parts]
     return Dataset(
         name="csv",
         raw={column: np.concatenate([raw[column] for raw, _, _ in parts]) for column in kinds},
-        targets={name: np.concatenate([values for _, values, _ in parts])},
+        targets={one.name: np.concatenate([values[one.name] for _, values, _ in parts]) for one in found},
         encoder=encoder,
-        tasks={name: what},
+        tasks={one.name: one.task for one in found},
         parts={"training": np.arange(counts[0]), "test": np.arange(counts[0], sum(counts))} if test_path else {},
         columns={c: np.concatenate([rest[c] for _, _, rest in parts]) for c in parts[0][2] if c in parts[-1][2]},
         files=files,
-        scale_targets=what.kind == "regression" if scale_target == "auto" else scale_target,
+        scale_targets="regression" in kinds_of_tasks if scale_target == "auto" else scale_target,
         notes=notes,
     )
 
 
-def _target_names(table: Table, target: str | int | list[str | int]) -> list[str]:
-    wanted = target if isinstance(target, list) else [target]
-    if not wanted:
-        raise DataError("data.target names no column", key=("data", "target"))
-    return [find_column(table, column, ("data", "target")) for column in wanted]
+def _target_names(table: Table, wanted: Sequence[str | int]) -> list[str]:
+    found = [find_column(table, column, ("data", "target")) for column in wanted]
+    if not found or len(set(found)) < len(found):
+        what = "no column" if not found else "a column twice"
+        raise DataError(f"data.target names {what}", key=("data", "target"), received=listing(found) or None)
+    return found
+
+
+def _note_on_classes(one: Target) -> str | None:
+    """What to do when numbers were taken for classes, or None."""
+    if not one.guessed or one.task.kind != "multiclass" or not all(map(is_number, one.task.labels)):
+        return None
+    return f"the target {one.name!r} is read as {len(one.task.labels)} classes; for numbers: {one.as_numbers}"
 
 
 def _feature_kinds(
@@ -136,22 +150,24 @@ def _further(encoder: TableEncoder, file: Path, targets: Sequence[str]) -> Table
 
 
 def _read_part(
-    table: Table, encoder: TableEncoder, targets: Sequence[str], task: Task, drop_missing: bool, notes: list[str]
-) -> tuple[Arrays, np.ndarray, Arrays]:
-    """Raw input columns, targets and all other columns of one file, without the rows that have no target."""
-    filled = check_filled(table, targets, drop_missing)
+    table: Table, encoder: TableEncoder, targets: Sequence[Target], drop_missing: bool, notes: list[str]
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Raw input columns, targets by task and all other columns of one file, without the rows that lack a target."""
+    filled = check_filled(table, [column for one in targets for column in one.columns], drop_missing)
     if not filled.all():
         notes.append(f"{Path(table.source).name}: {int((~filled).sum()):,} rows without target are left out")
-    aliases = label_aliases(table, targets[0], task)
-    if aliases:
-        pairs = ", ".join(f"{there!r} as {here!r}" for there, here in sorted(aliases.items()))
-        notes.append(f"{Path(table.source).name}: labels are read without their full stop: {pairs}")
-    values = target_values(table, targets, task, aliases)
+    values = {}
+    for one in targets:
+        aliases = label_aliases(table, one.columns[0], one.task)
+        if aliases:
+            pairs = ", ".join(f"{there!r} as {here!r}" for there, here in sorted(aliases.items()))
+            notes.append(f"{Path(table.source).name}: labels are read without their full stop: {pairs}")
+        values[one.name] = target_values(table, one.columns, one.task, aliases)[filled]
     raw = encoder.raw_columns(table)
     others = {name: raw[name] if name in raw else _plain(table, name) for name in table.columns}
     return (
         {name: column[filled] for name, column in raw.items()},
-        values[filled],
+        values,
         {name: column[filled] for name, column in others.items()},
     )
 

@@ -28,7 +28,7 @@ def npz(
     *,
     path: DataPath,
     inputs: str | list[str] = "auto",
-    target: str | None = "auto",
+    target: str | list[str] | None = "auto",
     task: Literal["auto", "binary", "multiclass", "multilabel", "regression"] = "auto",
     labels: list[str] = [],  # noqa: B006  read as a literal, not changed
     divide_by: float | Literal["auto"] = "auto",
@@ -39,9 +39,9 @@ def npz(
 
     `path`: the file, written by numpy.savez or savez_compressed; Python objects in it are refused.
     `inputs`, `target`: the names of the arrays, without _train, _val, _test (or train_, val_, test_), which give the
-    parts; `auto` finds x or images and y or labels, among others. A list of `inputs` is for models with several,
-    `target` null for models that learn the inputs alone.
-    `task`: found from the target's values unless given: whole numbers and texts are classes, floats numbers, rows of
+    parts; `auto` finds x or images and y or labels, among others. A list of `inputs` is for models with several, a list
+    of targets for those with several outputs, `target` null for models that learn the inputs alone.
+    `task`: found from each target's values unless given: whole numbers and texts are classes, floats numbers, rows of
     zeros with a one are one-hot classes, other rows of zeros and ones several labels. `labels`: names for the classes,
     in the order of their values.
     `divide_by`: inputs are divided by it (auto: 255 for bytes with three axes or more, which are taken for images; grey
@@ -53,16 +53,22 @@ def npz(
     file = context.locate(path)
     headers = read_headers(file)
     wishes = inputs if isinstance(inputs, list) else [inputs]
+    if not wishes:
+        raise DataError("data.inputs names no array", key=("data", "inputs"))
     chosen = dict(choose(file, headers, wish, "inputs") for wish in wishes)
-    base, given = choose(file, headers, target, "target") if target is not None else ("", {})
-    unused, notes = set(headers) - {name for found in [*chosen.values(), given] for name in found.values()}, list[str]()
-    chosen = _common_parts(file, headers, chosen, given, notes)
+    given = _choose_targets(file, headers, target, set(chosen))
+    unused = set(headers) - {name for found in [*chosen.values(), *given.values()] for name in found.values()}
+    notes = list[str]()
+    first = next(iter([*given.values(), *chosen.values()]))
+    common = _common_parts(file, headers, {**chosen, **given}, first, notes)
+    chosen, given = {name: common[name] for name in chosen}, {name: common[name] for name in given}
     members = next(iter(chosen.values()))
-    targets, tasks = {}, dict[str, Task]()
-    if target is not None:
-        values = _joined(file, headers, {part: given[part] for part in members})
-        targets[base], tasks[base], note = targets_of(f"{file}: {base}", values, task, labels)
-        notes += [note] if note else []
+    targets, tasks = dict[str, np.ndarray](), dict[str, Task]()
+    if labels and len(given) > 1:
+        raise DataError("data.labels names the classes of one target", key=("data", "labels"), received=listing(given))
+    for base, found in given.items():
+        targets[base], tasks[base], note = targets_of(f"{file}: {base}", _joined(file, headers, found), task, labels)
+        notes += [note if len(given) == 1 else f"{base}: {note}"] if note else []
     if unused:
         notes.append(f"arrays that are not used: {listing(sorted(unused))}")
     raw = {name: _inputs(file, headers, found) for name, found in chosen.items()}
@@ -81,22 +87,36 @@ def npz(
     )
 
 
-def _common_parts(
-    file: Path, headers: Headers, inputs: dict[str, dict[str, str]], targets: dict[str, str], notes: list[str]
+def _choose_targets(
+    file: Path, headers: Headers, target: str | list[str] | None, inputs: set[str]
 ) -> dict[str, dict[str, str]]:
-    """The arrays of each input by part, of the parts that have targets (or, without a target, that the first input
-    has). Raises DataError when they do not fit together.
+    """The arrays of each target by part. Raises DataError."""
+    wishes = target if isinstance(target, list) else [] if target is None else [target]
+    chosen = dict(choose(file, headers, wish, "target") for wish in wishes)
+    if target == [] or len(chosen) < len(wishes):
+        what = "an array twice" if chosen else "no array"
+        hint = None if chosen else "write null to learn the inputs alone"
+        raise DataError(f"data.target names {what}", key=("data", "target"), hint=hint)
+    for name in chosen:
+        if name in inputs:
+            raise DataError(f"the array {name} is an input and a target", key=("data", "target"))
+    return chosen
+
+
+def _common_parts(
+    file: Path, headers: Headers, arrays: dict[str, dict[str, str]], first: dict[str, str], notes: list[str]
+) -> dict[str, dict[str, str]]:
+    """The arrays of each input and target by part, of the parts of `first` (the first target, or the first input).
+
+    Raises DataError when they do not fit together.
     """
-    if not inputs:
-        raise DataError("data.inputs names no array", key=("data", "inputs"))
-    first = targets or next(iter(inputs.values()))
-    alone = [name for found in inputs.values() for part, name in found.items() if part not in first and part]
-    common = {base: {part: name for part, name in found.items() if part in first} for base, found in inputs.items()}
+    alone = [name for found in arrays.values() for part, name in found.items() if part not in first and part]
+    common = {base: {part: name for part, name in found.items() if part in first} for base, found in arrays.items()}
     parts = list(next(iter(common.values())))
     if not parts or any(list(found) != parts for found in common.values()):
         raise DataError(
             f"{file}: inputs and target have different parts",
-            received="; ".join(listing(found.values()) for found in [*inputs.values(), targets] if found),
+            received="; ".join(listing(found.values()) for found in arrays.values()),
         )
     if alone:
         notes.append(f"{listing(alone)} has no targets and is left out")
