@@ -19,7 +19,8 @@ from dlrun.config.finding import configs_folder
 from dlrun.data._sources import DataContext, keras_cache
 from dlrun.data_places import PUBLISHED, find_published
 from dlrun.environment import available_cores, installed_versions
-from dlrun.files import short
+from dlrun.errors import DlrunError
+from dlrun.files import first_line, short
 
 OK, NOTE, BROKEN = "ok", "note", "broken"
 NEEDED = ("keras", "tensorflow", "numpy", "scikit-learn")
@@ -53,6 +54,7 @@ def examine(outputs: Path, *, quick: bool = False) -> Iterator[Finding]:
     yield from _devices()
     yield _backends()
     yield from _data()
+    yield _cache()
     yield _outputs(outputs)
     if not quick:
         yield _training()
@@ -152,6 +154,20 @@ def _data() -> Iterator[Finding]:
     rest = [name for name in PUBLISHED if name not in found]
     hint = f"not there: {', '.join(rest)}; `dlrun fetch NAME...` downloads them" if rest else ""
     yield Finding("datasets", OK, f"found: {', '.join(found) or 'none besides those that need no file'}", hint)
+
+
+def _cache() -> Finding:
+    """How large the cache of prepared data is, where it lies, and how it is emptied."""
+    from dlrun.data._cache import cache_folder, cache_size, limit_bytes
+
+    folder = cache_folder()
+    try:
+        limit, (count, size) = limit_bytes(), cache_size()
+    except (DlrunError, OSError) as error:
+        return Finding("cache", NOTE, f"{folder} cannot be used: {first_line(error)}", "$DLRUN_CACHE names another one")
+    text = f"prepared data: {size / 1e9:.1f} of at most {limit / 1e9:g} GB, in {folder}"
+    hint = f"to empty it: rm -r {folder}; $DLRUN_CACHE and $DLRUN_CACHE_LIMIT_GB set place and limit" if count else ""
+    return Finding("cache", OK, text, hint)
 
 
 def _outputs(outputs: Path) -> Finding:

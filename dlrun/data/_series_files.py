@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from dlrun.data._cache import Chunks, cached_if_worth
 from dlrun.data._columns import find_column, numbers
 from dlrun.data._csv_files import MISSING, Form, Table, is_number, read_table
 from dlrun.data._times import times
@@ -55,6 +56,23 @@ def read_series(
     """
     table, notes = _read(source, form, [name for name in (*columns, target) if isinstance(name, str)])
     return series_of(table, notes, form.date, columns=columns, target=target)
+
+
+def cached_series(
+    source: Path, form: SeriesForm, columns: Sequence[str | int], target: str | int
+) -> tuple[Series, str]:
+    """As `read_series`, from the cache if the file is large."""
+
+    def read() -> Chunks:
+        series, goal = read_series(source, form, columns=columns, target=target)
+        yield "values", series.values
+        yield "known", series.known
+        return {**{name: getattr(series, name) for name in ("inputs", "columns", "dates", "notes")}, "goal": goal}
+
+    found = cached_if_worth("series", [source], [asdict(form), list(columns), target], read)
+    facts = dict(found.facts)
+    goal = facts.pop("goal")
+    return Series(values=found.arrays["values"], known=found.arrays["known"], **facts), goal
 
 
 def series_of(

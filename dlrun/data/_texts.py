@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dlrun.data._cache import Chunks, Entry
 from dlrun.data._csv_files import Form, read_table
 from dlrun.data._dataset import Arrays, encoder
 from dlrun.data._memory import SOURCE, named_columns
@@ -189,6 +190,21 @@ def indexed(texts: Iterable[str], lower: bool) -> Arrays:
     vocabulary = np.empty(len(places), object)
     vocabulary[:] = list(places)
     return {"words": ragged(rows), "vocabulary": vocabulary}
+
+
+def word_chunks(raw: Arrays) -> Chunks:
+    """The arrays of `indexed` in the form that the cache keeps."""
+    yield "lengths", np.array([len(row) for row in raw["words"]], "int32")
+    yield "places", np.concatenate([np.zeros(0, "int32"), *raw["words"]])
+    yield "vocabulary", np.frombuffer("\n".join(raw["vocabulary"]).encode("utf-8", "surrogatepass"), "uint8")
+    return {}
+
+
+def words_of(entry: Entry) -> Arrays:
+    """What `word_chunks` was made of."""
+    lengths, text = entry.arrays["lengths"], entry.arrays["vocabulary"].tobytes().decode("utf-8", "surrogatepass")
+    vocabulary = np.array([*text.split("\n")] if text else [], object)
+    return {"words": ragged(np.split(entry.arrays["places"], np.cumsum(lengths)[:-1])), "vocabulary": vocabulary}
 
 
 def check_vocabulary_rows(wish: int | None, rows: int) -> list[str]:

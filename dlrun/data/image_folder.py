@@ -9,7 +9,7 @@ import numpy as np
 
 import dlrun
 from dlrun.data._dataset import Dataset
-from dlrun.data._image_cache import decoded_images
+from dlrun.data._decoded import decoded_images
 from dlrun.data._image_decoding import Look
 from dlrun.data._image_files import Stored, image_names, open_source
 from dlrun.data._image_layout import (

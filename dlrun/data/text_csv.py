@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 import dlrun
+from dlrun.data._cache import cached_if_worth
 from dlrun.data._columns import find_column
 from dlrun.data._csv_files import Form, Table, read_table
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._targets import label_aliases, target_values, task_of
-from dlrun.data._texts import TextsEncoder, check_vocabulary_rows, indexed
+from dlrun.data._texts import TextsEncoder, check_vocabulary_rows, indexed, word_chunks, words_of
 from dlrun.data._words import check_options
 from dlrun.errors import DataError, did_you_mean, listing
 from dlrun.spec import DataPath
@@ -71,7 +72,8 @@ def text_csv(
         check_filled_label(one, columns[1])
     texts = [cell for one in tables for cell in one.columns[columns[0]]]
     values = [target_values(one, columns[1:], what, label_aliases(one, columns[1], what)) for one in tables]
-    raw = indexed(texts, lower)
+    key = [columns[0], delimiter, table.named, file_encoding, lower]
+    raw = words_of(cached_if_worth("text_csv", files, key, lambda: word_chunks(indexed(texts, lower))))
     return Dataset(
         name="text_csv",
         raw={"words": raw["words"]},

@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 import dlrun
+from dlrun.data._cache import Chunks, cached_if_worth
 from dlrun.data._csv_files import Form
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._text_trees import PARTS, Names, read_tree
-from dlrun.data._texts import TextsEncoder, check_vocabulary_rows, indexed
+from dlrun.data._texts import TextsEncoder, check_vocabulary_rows, indexed, word_chunks, words_of
 from dlrun.data._words import check_options
 from dlrun.errors import DataError, did_you_mean, listing
 from dlrun.spec import DataPath, Task
@@ -53,15 +54,12 @@ def text_folder(
         raise DataError("there is no generated stand-in for your own texts", hint="run it without --sample")
     check_options(num_words, maxlen)
     place = context.locate(path)
-    found, loose = _by_part(place, read_tree(place, file_encoding))
-    labels, notes = _labels(place, found, classes)
-    notes += [f"files in no folder of a class are left out: {listing(loose, 4)}"] if loose else []
-    texts, codes, parts = _rows(found, labels)
+    key = [classes, lower, file_encoding]
+    entry = cached_if_worth("text_folder", [place], key, lambda: _read(place, classes, lower, file_encoding))
+    raw, codes, labels, notes = words_of(entry), entry.arrays["codes"], entry.facts["labels"], entry.facts["notes"]
+    parts = {part: np.arange(*span) for part, span in entry.facts["parts"].items()}
     kind: Literal["binary", "multiclass"] = "binary" if len(labels) == 2 else "multiclass"
-    raw = indexed(texts, lower)
-    empty = sum(not len(row) for row in raw["words"])
-    notes += [f"{empty:,} of {len(texts):,} texts hold no word"] if empty else []
-    notes += check_vocabulary_rows(vocabulary_rows, len(texts) - len(parts.get("test", ())))
+    notes += check_vocabulary_rows(vocabulary_rows, len(codes) - len(parts.get("test", ())))
     return Dataset(
         name="text_folder",
         raw={"words": raw["words"]},
@@ -88,6 +86,20 @@ def text_folder(
 
 
 Found = dict[str, dict[str, list[str]]]
+
+
+def _read(place: Path, classes: list[str], lower: bool, file_encoding: str) -> Chunks:
+    """Words, class codes, labels, parts and notes: all that does not depend on what is learned."""
+    found, loose = _by_part(place, read_tree(place, file_encoding))
+    labels, notes = _labels(place, found, classes)
+    notes += [f"files in no folder of a class are left out: {listing(loose, 4)}"] if loose else []
+    texts, codes, parts = _rows(found, labels)
+    raw = indexed(texts, lower)
+    empty = sum(not len(row) for row in raw["words"])
+    notes += [f"{empty:,} of {len(texts):,} texts hold no word"] if empty else []
+    yield from word_chunks(raw)
+    yield "codes", codes
+    return {"labels": labels, "notes": notes, "parts": parts}
 
 
 def _by_part(place: Path, texts: Mapping[Names, str]) -> tuple[Found, list[str]]:
@@ -146,8 +158,8 @@ def _labels(place: Path, found: Found, wanted: Sequence[str]) -> tuple[list[str]
     return labels, [f"the folder {name} is left out: it holds texts without label" for name in unused]
 
 
-def _rows(found: Found, labels: Sequence[str]) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
-    """Texts, class codes, and the row indices of each part that the folders give."""
+def _rows(found: Found, labels: Sequence[str]) -> tuple[list[str], np.ndarray, dict[str, list[int]]]:
+    """Texts, class codes, and the first row and that behind the last of each part that the folders give."""
     texts: list[str] = []
     codes: list[int] = []
     parts = {}
@@ -158,5 +170,5 @@ def _rows(found: Found, labels: Sequence[str]) -> tuple[list[str], np.ndarray, d
             texts += group
             codes += [code] * len(group)
         if part and len(texts) > start:
-            parts[part] = np.arange(start, len(texts))
+            parts[part] = [start, len(texts)]
     return texts, np.array(codes), parts

@@ -8,7 +8,7 @@ from typing import Literal
 import dlrun
 from dlrun.data._dataset import Dataset
 from dlrun.data._series import SeriesEncoder
-from dlrun.data._series_files import SeriesForm, read_series
+from dlrun.data._series_files import SeriesForm, cached_series
 from dlrun.data._series_parts import Windows, bounds_of, row_parts
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError
@@ -64,7 +64,7 @@ def timeseries_csv(
     _check_window(lookback, step, delay)
     file = context.locate(path)
     form = SeriesForm(date, header, delimiter, encoding, tuple(missing))
-    series, name = read_series(file, form, columns=columns, target=target)
+    series, name = cached_series(file, form, columns, target)
     place = series.columns.index(name)
     values = series.values[:, place]
     bounds = bounds_of(file, len(values), ranges, validation, test)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from image_files import image_bytes, write_classes, zipped
 
-from dlrun.data import _image_cache
-from dlrun.data._image_cache import decoded_images
+from dlrun.data import _decoded
+from dlrun.data._decoded import decoded_images
 from dlrun.data._image_decoding import Look
 from dlrun.data._image_files import open_source
 from dlrun.errors import DataError
@@ -19,15 +19,15 @@ LOOK = Look(6, 5, "rgb", "bilinear")
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "images"
+    return tmp_path / "cache"
 
 
 @pytest.fixture
 def decoded_names(monkeypatch):
     """The names that were decoded, not taken from the cache."""
     names = []
-    real = _image_cache.decode_all
-    monkeypatch.setattr(_image_cache, "decode_all", lambda s, n, look: names.extend(n) or real(s, n, look))
+    real = _decoded.decode_all
+    monkeypatch.setattr(_decoded, "decode_all", lambda s, n, look: names.extend(n) or real(s, n, look))
     return names
 
 
@@ -94,7 +94,7 @@ DAMAGES = {
 def test_a_damaged_cache_is_made_anew(tmp_path, cache, decoded_names, damage, memory_bytes):
     folder = write_classes(tmp_path / "a")
     expected = np.array(read(folder).images)
-    damage(*stored(cache, "u8"), *stored(cache, "json"))
+    damage(*stored(cache, "bin"), *stored(cache, "json"))
     np.testing.assert_array_equal(read(folder, memory_bytes=memory_bytes).images, expected)
     assert len(decoded_names) == 16
     read(folder)
@@ -133,7 +133,7 @@ def test_many_at_once_get_the_same(tmp_path, cache, decoded_names):
 PROGRAM = """
 import sys
 from pathlib import Path
-from dlrun.data._image_cache import decoded_images
+from dlrun.data._decoded import decoded_images
 from dlrun.data._image_decoding import Look
 from dlrun.data._image_files import open_source
 source = open_source(Path(sys.argv[1]))
@@ -147,4 +147,4 @@ def test_several_processes_share_one_cache(tmp_path, cache):
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ)) for _ in range(3)]
     answers = {int(process.communicate()[0]) for process in running}
     assert answers == {int(read(folder).images.sum())}
-    assert len(stored(cache, "u8")) == len(stored(cache, "json")) == 1
+    assert len(stored(cache, "bin")) == len(stored(cache, "json")) == 1
