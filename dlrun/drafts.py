@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def draft_table(path: Path, shown: str, name: str, target: str | None) -> Draft:
         why += f"; the inputs are the words of {text}"
     else:
         data |= {"encoding": encoding} if encoding != "utf-8" else {}
+        data |= _decimal(table)
         data |= {"drop_missing_target": True} if set(table.columns[chosen]) & set(table.form.missing) else {}
         empty = [c for c in columns if c != chosen and not _known(table, c)]
         data |= {"drop": [_reference(table, c) for c in empty]} if empty else {}
@@ -73,11 +74,15 @@ def _read(path: Path, target: str | None) -> tuple[Table, str]:
     """The table and the encoding that fits it."""
     known = [target] if target else []
     try:
-        return read_table(path, Form(), known), "utf-8"
+        return read_table(path, Form(decimal="auto"), known), "utf-8"
     except DataError as error:
         if "is not utf-8" not in str(error):
             raise
-    return read_table(path, replace(Form(), encoding="latin-1"), known), "latin-1"
+    return read_table(path, Form(encoding="latin-1", decimal="auto"), known), "latin-1"
+
+
+def _decimal(table: Table) -> dict[str, str]:
+    return {"decimal": ","} if table.form.decimal == "," else {}
 
 
 def _choose_target(table: Table, wish: str | None) -> tuple[str, Task, str]:
@@ -138,7 +143,7 @@ def _series(table: Table, shown: str, name: str, date: str, wish: str | None) ->
     lookback = max(2, min(120, table.rows // 20))
     delay = max(1, lookback // 5)
     data: dict[str, Any] = {"name": "timeseries_csv", "path": shown, "target": _reference(table, target)}
-    data |= {"lookback": lookback, "delay": delay, "test": 0.2}
+    data |= {"lookback": lookback, "delay": delay, "test": 0.2} | _decimal(table)
     sections = {
         "model": "{name: rnn, cell: gru, units: [32]}",
         "optimizer": "{name: adam}",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dlrun.data._csv_files import Table, is_number
+from dlrun.data._decimals import has_comma
 from dlrun.errors import DataError, Key, did_you_mean, listing
 
 MOST_CATEGORIES = 1000
@@ -42,6 +43,8 @@ def numbers(table: Table, name: str, remedy: str = "") -> np.ndarray:
     if None in values.values():
         row = next(row for row, cell in enumerate(column) if values[cell] is None)
         remedy = remedy or f"set data.columns: {{{name}: categorical}}"
+        if has_comma(column[row]):
+            remedy = "set data.decimal: ',' if the comma is a decimal mark"
         raise DataError(
             f"{table.place(row, name)}: {column[row]!r} is no {'finite ' if is_number(column[row]) else ''}number",
             hint=f"add it to data.missing if it means that nothing is there, or {remedy}",

@@ -8,9 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dlrun.data._decimals import check_one_mark, find_decimal, has_comma, with_points
 from dlrun.data._text_files import read_text
 from dlrun.errors import DataError, listing
 
@@ -21,12 +23,15 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)
 
 @dataclass(frozen=True)
 class Form:
-    """How a CSV file is written. `delimiter` is a character, a name such as `tab`, or `auto`; so is `header`."""
+    """How a CSV file is written. `delimiter` is a character, a name such as `tab`, or `auto`; so are `header` and
+    `decimal`, the mark in numbers.
+    """
 
     delimiter: str = "auto"
     header: bool | str = "auto"
     encoding: str = "utf-8"
     missing: Sequence[str] = MISSING
+    decimal: str = "."
 
 
 @dataclass
@@ -77,15 +82,25 @@ def read_table(source: str | Path, form: Form, known_names: Iterable[str] = ()) 
             key=("data", "delimiter"),
             expected=f"one character, auto, {', '.join(DELIMITERS)}",
         )
-    form = Form(delimiter, form.header, form.encoding, tuple(form.missing))
     cells = _read_cells(str(source), text, delimiter)
     columns = [[cell.strip() for cell in column] for column in zip(*cells, strict=True)]
+    decimal = form.decimal
+    if decimal == "auto":
+        decimal = find_decimal(columns, form.missing, str(source)) if delimiter != "," else "."
+    form = Form(delimiter, form.header, form.encoding, tuple(form.missing), decimal)
+    written = columns
+    if decimal == ",":
+        columns = [with_points(column) for column in columns]
     named = form.header if isinstance(form.header, bool) else _has_header(columns, set(known_names), form.missing)
     names = _names([column.pop(0) for column in columns], str(source)) if named else []
     names = names or [f"column_{place + 1}" for place in range(len(columns))]
     if not columns[0]:
         raise DataError(f"{source}: the file has a header but no rows")
-    return Table(str(source), dict(zip(names, columns, strict=True)), named, form, text)
+    table = Table(str(source), dict(zip(names, columns, strict=True)), named, form, text)
+    if decimal == ",":
+        for name, column in zip(names, written, strict=True):
+            check_one_mark(column[named:], partial(table.place, column=name))
+    return table
 
 
 def _without_comment(text: str) -> str:
@@ -145,12 +160,23 @@ def _find_delimiter(source: str, text: str) -> str:
             widths = [len(row) for row in _reader(sample, delimiter) if row][: -1 if cut else None]
         except csv.Error:
             continue
-        if widths and min(widths) == max(widths) > most and (most == 1 or delimiter != " "):
+        if not widths or min(widths) != max(widths):
+            continue
+        # `1,5;2,7` divides at commas too, into more cells.
+        numbers = best == "," and delimiter != " " and max(widths) > 1 and _decimal_commas(sample, delimiter)
+        if (max(widths) > most and (most == 1 or delimiter != " ")) or numbers:
             best, most = delimiter, max(widths)
     if most == 1 and "," not in sample:
         found = Counter(character for character in sample if character in "\t;|")
         best = found.most_common(1)[0][0] if found else ","
     return best
+
+
+def _decimal_commas(sample: str, delimiter: str) -> bool:
+    """Whether the cells of the last row but one are numbers, and some have a decimal comma."""
+    *_, row = [[], *filter(None, list(_reader(sample, delimiter))[:-1])]
+    cells = [cell.strip() for cell in row if cell.strip() not in MISSING]
+    return any(map(has_comma, cells)) and all(is_number(cell) or has_comma(cell) for cell in cells)
 
 
 def _has_header(columns: list[list[str]], known: set[str], missing: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.data._csv_files import Form, Table, is_number
+from dlrun.data._decimals import with_points
 from dlrun.errors import DataError
 
 SOURCE = "the given rows"
@@ -42,6 +43,8 @@ def memory_table(
             f"{SOURCE}: the columns have different lengths",
             received=", ".join(f"{name}: {count:,}" for name, count in lengths.items()),
         )
+    if form.decimal == ",":
+        texts = {name: with_points(cells) for name, cells in texts.items()}
     return Table(SOURCE, texts, True, form, "")
 
 

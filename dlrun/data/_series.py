@@ -111,7 +111,7 @@ class SeriesEncoder(Encoder):
             rows = number_rows(values, len(self.columns), SOURCE)
             there = dict(zip(self.columns, rows.T, strict=True))
         date = self.form.date if self.form.date == "auto" or self.form.date in there else None
-        form = Form(header=True, missing=self.form.missing)
+        form = Form(header=True, missing=self.form.missing, decimal=self.form.decimal)
         table = memory_table(there, form, wanted=there, spelling=lambda _, value: number_text(value))
         found, _ = series_of(table, [], date, columns=self.columns)
         last = f"the given rows up to {found.dates[-1]}" if found.dates else SOURCE

@@ -26,13 +26,15 @@ class SeriesForm:
     delimiter: str = "auto"
     encoding: str = "auto"
     missing: Sequence[str] = MISSING
+    decimal: str = "."
 
 
 @dataclass
 class Series:
     """A series in order of time: `values` `(positions, columns)` float32, `known` whether each was in the file.
 
-    The first columns are the `inputs`. `dates` are the texts of the date column, empty without one.
+    The first columns are the `inputs`. `dates` are the texts of the date column, empty without one. `decimal` is the
+    mark in the numbers of the file.
     """
 
     inputs: list[str]
@@ -41,6 +43,7 @@ class Series:
     known: np.ndarray
     dates: list[str]
     notes: list[str] = field(default_factory=list)
+    decimal: str = "."
 
 
 def read_series(
@@ -67,7 +70,8 @@ def cached_series(
         series, goal = read_series(source, form, columns=columns, target=target)
         yield "values", series.values
         yield "known", series.known
-        return {**{name: getattr(series, name) for name in ("inputs", "columns", "dates", "notes")}, "goal": goal}
+        names = ("inputs", "columns", "dates", "notes", "decimal")
+        return {name: getattr(series, name) for name in names} | {"goal": goal}
 
     found = cached_if_worth("series", [source], [asdict(form), list(columns), target], read)
     facts = dict(found.facts)
@@ -99,12 +103,13 @@ def series_of(
     known = ~np.isnan(values)
     _fill(table, names, values, known, notes)
     dates = [dates[i] for i in order] if dates else []
-    return Series(inputs, names, values.astype("float32"), known, dates, notes), goal
+    return Series(inputs, names, values.astype("float32"), known, dates, notes, table.form.decimal), goal
 
 
 def _read(source: str | Path, form: SeriesForm, names: Sequence[str]) -> tuple[Table, list[str]]:
     """The table of text; `encoding: auto` is UTF-8, or Latin-1 when it is not, with a note."""
-    wanted = Form(form.delimiter, form.header, "utf-8" if form.encoding == "auto" else form.encoding, form.missing)
+    encoding = "utf-8" if form.encoding == "auto" else form.encoding
+    wanted = Form(form.delimiter, form.header, encoding, form.missing, form.decimal)
     try:
         return read_table(source, wanted, names), []
     except DataError as error:

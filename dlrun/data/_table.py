@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class TableEncoder(Encoder):
 
     def read_file(self, source: str | Path) -> Table:
         """A further file of the same kind, with the names of the training file. Raises DataError."""
-        table = read_table(source, Form("auto", self.named, self.form.encoding, self.form.missing))
+        table = read_table(source, replace(self.form, delimiter="auto", header=self.named))
         if not self.named:
             table.columns = dict(
                 zip(self._layout_of(table.source, len(table.columns)), table.columns.values(), strict=True)

@@ -31,6 +31,7 @@ def csv(
     positive: str | None = None,
     header: bool | Literal["auto"] = "auto",
     delimiter: str = "auto",
+    decimal: Literal["auto", ".", ","] = "auto",
     encoding: str = "utf-8",
     missing: list[str] = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"],  # noqa: B006  read as a literal, not changed
     columns: dict[str, Literal["numeric", "categorical", "ignore"]] = {},  # noqa: B006
@@ -50,6 +51,7 @@ def csv(
     `positive`: the positive label of binary tasks (empty: the second in order).
     `header`: whether the first row holds names; without one the columns are column_1, column_2, ...
     `delimiter`: one character, or comma, semicolon, tab, pipe, space (any white space).
+    `decimal`: the mark in numbers, found unless given: a comma if another delimiter stands between the cells.
     `encoding`: as Python names it. `missing`: cells that mean nothing is there.
     `columns`: numeric, categorical or ignore, by name, where the finding is wrong: columns of numbers are numeric,
     others categorical; row numbers and texts that hardly repeat are ignored, with a note. `drop`: columns to leave out.
@@ -62,9 +64,10 @@ def csv(
     file = context.locate(path)
     wanted = list(target) if isinstance(target, list | dict) else [target]
     names = [name for name in wanted if isinstance(name, str)]
-    table = read_table(file, Form(delimiter, header, encoding, tuple(missing)), names)
+    table = read_table(file, Form(delimiter, header, encoding, tuple(missing), decimal), names)
     targets = _target_names(table, wanted)
     kinds, notes = _feature_kinds(table, targets, columns, [find_column(table, d, ("data", "drop")) for d in drop])
+    notes += ["numbers are read with a decimal comma (data.decimal)"] if table.form.decimal == "," else []
     encoder = TableEncoder(
         kinds,
         layout=list(table.columns),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Literal
 
 import dlrun
@@ -36,6 +37,7 @@ def timeseries_csv(
     normalize: bool = True,
     header: bool | Literal["auto"] = "auto",
     delimiter: str = "auto",
+    decimal: Literal["auto", ".", ","] = "auto",
     encoding: str = "auto",
     missing: list[str] = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"],  # noqa: B006
 ) -> Dataset:
@@ -56,16 +58,17 @@ def timeseries_csv(
     `max_validation_windows`: so many at most, evenly spaced.
     `normalize`: standardise inputs and target by mean and standard deviation of the training rows only; what dlrun
     reports is in original units too.
-    `header`, `delimiter`: as for `csv`. `encoding`: auto is UTF-8, else Latin-1.
+    `header`, `delimiter`, `decimal`: as for `csv`. `encoding`: auto is UTF-8, else Latin-1.
     `missing`: cells that mean nothing is there; the last known value is carried forward, never as a target.
     """
     if context.sample:
         raise DataError("there is no generated stand-in for your own csv file", hint="run it without --sample")
     _check_window(lookback, step, delay)
     file = context.locate(path)
-    form = SeriesForm(date, header, delimiter, encoding, tuple(missing))
+    form = SeriesForm(date, header, delimiter, encoding, tuple(missing), decimal)
     series, name = cached_series(file, form, columns, target)
     place = series.columns.index(name)
+    notes = ["numbers are read with a decimal comma (data.decimal)"] if series.decimal == "," else []
     values = series.values[:, place]
     bounds = bounds_of(file, len(values), ranges, validation, test)
     windows = Windows(lookback, delay, edges, max_validation_windows)
@@ -85,13 +88,13 @@ def timeseries_csv(
             delay=delay,
             target_reach=0 if edges == "book" else delay,
             normalize=normalize,
-            form=form,
+            form=replace(form, decimal=series.decimal),
         ),
         tasks={task: Task("regression", unit=unit.group(1) if (unit := _UNIT.search(name)) else "")},
         parts=parts,
         files=[file],
         scale_targets=normalize,
-        notes=series.notes,
+        notes=series.notes + notes,
         persistence={task: values[rows - step]},
         in_sequence=True,
     )

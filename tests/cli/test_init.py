@@ -46,6 +46,13 @@ def test_a_table_with_a_header_trains_as_it_is(capsys):
     assert main(["train", "people.yaml", *FAST]) == 0
 
 
+@pytest.mark.parametrize("fare", ["{},5", "{}.5"])
+def test_decimal_commas_are_written_down(capsys, fare):
+    text = "age;Survived;fare\n" + "".join(f"{20 + i % 40};{i % 2};{fare.format(i)}\n" for i in range(60))
+    data = _init(capsys, _table("people.csv", text))["data"]
+    assert data.get("decimal") == ("," if "," in fare else None)
+
+
 def test_what_is_assumed_is_said_and_written(capsys):
     assert main(["init", _table("people.csv", PEOPLE)]) == 0
     out = capsys.readouterr().out
