@@ -61,3 +61,35 @@ def test_only_the_last_epochs_are_listed(screen):
 
 def test_before_the_first_epoch_there_is_no_table(screen):
     assert "seconds" not in _drawn(screen)
+
+
+LOGS = {"loss": 0.06514, "accuracy": 0.98781, "val_accuracy": 0.96881, "val_loss": 0.10251}
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (100, "epoch loss accuracy val_loss val_accuracy seconds"),
+        (50, "epoch loss val_loss val_accuracy"),
+        (40, "epoch val_loss val_accuracy"),
+        (30, "epoch val_accuracy"),
+    ],
+)
+def test_narrow_terminals_get_fewer_columns_and_no_broken_line(tmp_path, width, columns):
+    screen = Screen()
+    screen(ModelReady(100, 100, epochs=200, steps_per_epoch=1000, monitor="val_accuracy", mode="max"))
+    for epoch in range(1, 61):
+        screen(EpochDone(epoch, {**LOGS, "val_accuracy": 0.9 + epoch / 1000}, 12.5, best=epoch == 60))
+    screen(StepDone(61, 999))
+    screen.lines.clear()
+    lines = [line.rstrip() for line in _drawn(screen, width).splitlines()]
+    bar, head, *rows, chart = lines
+    assert "epoch 61/200" in bar
+    assert ("step 999/1000" in bar) == (width > 30)
+    assert "left" in bar
+    assert head.split() == columns.split()
+    assert len(rows) == 8
+    assert rows[-1].split()[-1] == "best"
+    assert "0.96" in rows[-1].split()
+    assert chart.startswith("val_accuracy ▁")
+    assert max(map(len, lines)) <= width
