@@ -80,11 +80,15 @@ def find_data(pair: Pair) -> Path | None:
 def data_folders(found: dict[str, Path]) -> Iterator[dict[str, str]]:
     """Environment variables of a data folder and a Keras cache that hold links to the files found, by `Pair.file`.
 
-    Both sides read from there, so that neither searches longer than the other.
+    Both sides read from there, so that neither searches longer than the other. The word index that may lie beside a
+    file comes along, since dlrun reads it.
     """
     with TemporaryDirectory(prefix="dlrun-bench-") as folder:
+        data, cache = Path(folder) / "data", Path(folder) / "keras" / "datasets"
         for file, path in found.items():
-            for link in (Path(folder) / "data" / file, Path(folder) / "keras" / "datasets" / path.name):
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(path)
-        yield {"DLRUN_DATA": str(Path(folder) / "data"), "KERAS_HOME": str(Path(folder) / "keras")}
+            for target in (path, path.with_name(f"{path.stem}_word_index.json")):
+                for link in (data / Path(file).parent / target.name, cache / target.name):
+                    if target.is_file():
+                        link.parent.mkdir(parents=True, exist_ok=True)
+                        link.symlink_to(target)
+        yield {"DLRUN_DATA": str(data), "KERAS_HOME": str(cache.parent)}
