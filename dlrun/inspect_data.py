@@ -179,7 +179,8 @@ def _describe(data: Prepared, dataset: Dataset, row: int) -> str:
 
 
 def _target_text(data: Prepared, row: int) -> str:
-    return ", ".join(_one_target(data.original_targets[n][row], task) for n, task in data.spec.tasks.items())
+    texts = {name: _one_target(data.original_targets[name][row], task) for name, task in data.spec.tasks.items()}
+    return ", ".join(f"{name} {text}" if len(texts) > 1 else text for name, text in texts.items())
 
 
 def _one_target(value: Any, task: Task) -> str:

@@ -11,6 +11,7 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 Activation = str | None  # the name of a Keras activation
 Regularizer = Any  # "l2", or a one-key mapping such as {L2: {l2: 0.001}}
 Initializer = Any  # "he_normal", or a one-key mapping such as {RandomNormal: {stddev: 0.05}}
+Nodes = dict[str, Any]  # a graph of Keras layers, as dlrun.graphs reads it
 Layers = list[Any]  # Keras layers: "Flatten", or one-key mappings such as {Dense: {units: 32}}
 Transforms = list[Any]  # registered transforms: "standardise", or one-key mappings
 DataPath = str  # a file or folder: beside the YAML file, in the data folders, or absolute

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from dlrun import keras_names
+from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
 from dlrun.config.schema import Fold
@@ -20,6 +21,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     split = plain["split"] if isinstance(plain.get("split"), dict) else {}
     _check_split(report, split)
     _check_class_weight(report, plain)
+    check_graph(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":
         return  # other routines log other things
@@ -107,8 +109,13 @@ def _is_logged(report: Report, key: Key, name: str, logged: list[str]) -> bool:
 
 def _add_unknown(report: Report, key: Key, name: str, logged: list[str]) -> None:
     metric = name.removeprefix("val_")
-    if keras_names.canonical("metrics", metric):
-        hint: str | None = f"add {metric} to `metrics`"
+    prefix = "val_" if name.startswith("val_") else ""
+    owned = [known for known in logged if known.startswith(prefix) and known.endswith(f"_{metric}")]
+    several = any(known.endswith("_loss") and known != "val_loss" for known in logged)
+    if owned and several:
+        hint: str | None = f"did you mean {owned[0]}?"
+    elif keras_names.canonical("metrics", metric):
+        hint = f"add {metric} to `metrics`"
     else:
         known = [f"{part}{metric}" for part in ("", "val_") for metric in keras_names.names("metrics")]
         hint = did_you_mean(name, logged) or did_you_mean(name, known)

@@ -47,6 +47,7 @@ def config_json_schema() -> Schema:
             _allow(properties, section, short)
     for name, kind in (("Loss", "losses"), ("Metric", "metrics"), ("Layer", "layers")):
         schema["$defs"][name] = {"anyOf": _object(kind)}
+    schema["$defs"]["Node"] = _node()
     schema["$defs"].pop("Component", None)
     schema.pop("required", None)  # what a file lacks may come from the one it extends
     schema["anyOf"] = [{"required": ["data"]}, {"required": ["extends"]}]
@@ -129,6 +130,8 @@ def type_schema(wanted: Type) -> Schema:
         return {"anyOf": [type_schema(member) for member in wanted.arguments]}
     if wanted.name == "Layers":
         return {"type": "array", "items": {"$ref": "#/$defs/Layer"}}
+    if wanted.name == "Nodes":
+        return {"type": "object", "additionalProperties": {"$ref": "#/$defs/Node"}}
     if wanted.name == "Activation":
         return {"anyOf": [{"enum": keras_names.preferred_names("activations")}, {"type": ["string", "null"]}]}
     if wanted.name in ("list", "tuple", "Transforms"):
@@ -138,6 +141,18 @@ def type_schema(wanted: Type) -> Schema:
         items = type_schema(wanted.arguments[1]) if len(wanted.arguments) == 2 else {}
         return {"type": "object", **({"additionalProperties": items} if items else {})}
     return {}
+
+
+def _node() -> Schema:
+    """A node of the model `graph`."""
+    layer, text = {"$ref": "#/$defs/Layer"}, string_schema()
+    properties = {
+        "layer": {**layer, "description": "One Keras layer."},
+        "layers": {"type": "array", "items": layer, "description": "Several in a row."},
+        "same_as": {**text, "description": "A node whose layers are used again, weights shared."},
+        "from": {"anyOf": [text, {"type": "array", "items": text}], "description": "Nodes or inputs that it takes."},
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _object(kind: str) -> list[Schema]:

@@ -157,10 +157,11 @@ def check_layers(report: Report, key: Key, value: Any) -> Any:
 
 
 def _check_objects(report: Report, key: Key, value: list[Any]) -> list[Any]:
-    return [_check_layer(report, (*key, index), item) for index, item in enumerate(value)]
+    return [check_layer(report, (*key, index), item) for index, item in enumerate(value)]
 
 
-def _check_layer(report: Report, key: Key, value: Any) -> Any:
+def check_layer(report: Report, key: Key, value: Any) -> Any:
+    """One Keras layer, which is no input layer."""
     name = next(iter(value), None) if isinstance(value, dict) else value
     if name in ("Input", "InputLayer"):
         report.add(key, "dlrun adds the input layer itself, as the data has it", hint="remove this layer")

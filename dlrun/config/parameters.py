@@ -9,6 +9,7 @@ from typing import Any
 
 from dlrun import keras_names
 from dlrun.config.arguments import Taker, check_arguments, check_type, literal_defaults
+from dlrun.config.graph_nodes import check_nodes
 from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
 from dlrun.config.types import Type, from_source
@@ -162,7 +163,7 @@ def check_parameter(report: Report, parameter: Parameter, key: Key, value: Any) 
 
 def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
     """The parts of a value whose annotation has a meaning of its own."""
-    if value is None and wanted.name not in ("Layers", "Transforms"):
+    if value is None and wanted.name not in ("Layers", "Nodes", "Transforms"):
         return None
     if wanted.name == "Union":
         for member in wanted.arguments:
@@ -178,6 +179,8 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
         return check_object(report, wanted.name.lower() + "s", key, value)
     if wanted.name == "Layers":
         return check_layers(report, key, value)
+    if wanted.name == "Nodes":
+        return check_nodes(report, key, value)
     if wanted.name == "Transforms":
         return check_transforms(report, key, value)
     return data_path(report, key, value) if wanted.name == "DataPath" and isinstance(value, str) else value

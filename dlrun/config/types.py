@@ -10,7 +10,7 @@ from typing import Any
 
 from dlrun.errors import Key
 
-SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Transforms", "DataPath")
+SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "DataPath")
 _WORDS = {
     "int": ("an integer", "integers"),
     "float": ("a number", "numbers"),
@@ -26,6 +26,7 @@ _WORDS = {
     "Regularizer": ("a Keras regularizer", "Keras regularizers"),
     "Initializer": ("a Keras initializer", "Keras initializers"),
     "Layers": ("a list of Keras layers", "lists of Keras layers"),
+    "Nodes": ("a mapping of nodes", "mappings of nodes"),
     "Transforms": ("a list of transforms", "lists of transforms"),
     "DataPath": ("a path", "paths"),
 }

@@ -23,7 +23,8 @@ class ArrayEncoder(Encoder):
 
     `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened;
     with them the rows rest as float32, since what they make of whole numbers are none.
-    `value_range` is what raw values must lie in; `predict` checks it.
+    `value_range` is what raw values must lie in; `predict` checks it. With a `vocabulary_size` the numbers are ids
+    below it, int32 in the batch.
     """
 
     def __init__(
@@ -35,17 +36,20 @@ class ArrayEncoder(Encoder):
         divide_by: float = 1.0,
         value_range: Sequence[float] | None = None,
         transforms: Sequence[Any] = (),
+        vocabulary_size: int | None = None,
     ) -> None:
         self.name = name
         self.shape = tuple(shape)
         self.dtype = dtype
         self.divide_by = divide_by
         self.value_range = tuple(value_range) if value_range else None
+        self.vocabulary_size = vocabulary_size
         self.chain = Chain.from_config(transforms)
 
     def inputs(self) -> dict[str, InputSpec]:
-        """The only input, float32."""
-        return {self.name: InputSpec(self.shape)}
+        """The only input: numbers as float32, ids as int32."""
+        dtype = "int32" if self.vocabulary_size else "float32"
+        return {self.name: InputSpec(self.shape, dtype, vocabulary_size=self.vocabulary_size)}
 
     def fit(self, raw: Arrays, rows: np.ndarray) -> None:
         """Learn the transforms, if any, from the training rows."""
@@ -61,8 +65,11 @@ class ArrayEncoder(Encoder):
         return {self.name: np.ascontiguousarray(values, dtype).reshape(-1, *self.shape)}
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
-        """`(batch, *shape)`, float32."""
-        values = ops.cast(ops.take(arrays[self.name], indices, axis=0), "float32")
+        """`(batch, *shape)`, float32, or int32 ids."""
+        gathered = ops.take(arrays[self.name], indices, axis=0)
+        if self.vocabulary_size:
+            return ops.cast(gathered, "int32")
+        values = ops.cast(gathered, "float32")
         # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
         return values * np.float32(1 / self.divide_by) if self.divide_by != 1 else values
 
@@ -95,6 +102,7 @@ class ArrayEncoder(Encoder):
             "divide_by": self.divide_by,
             "value_range": self.value_range,
             "transforms": self.chain.get_state(),
+            "vocabulary_size": self.vocabulary_size,
         }
 
     @classmethod

@@ -22,7 +22,7 @@ class ArraysEncoder(Encoder):
         self.encoders = list(encoders)
 
     def inputs(self) -> dict[str, InputSpec]:
-        """All inputs by name, float32."""
+        """All inputs by name."""
         return {name: spec for single in self.encoders for name, spec in single.inputs().items()}
 
     def fit(self, raw: Arrays, rows: np.ndarray) -> None:
@@ -35,7 +35,7 @@ class ArraysEncoder(Encoder):
         return {name: values for single in self.encoders for name, values in single.apply(raw).items()}
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
-        """`{name: (batch, *shape)}`, float32."""
+        """`{name: (batch, *shape)}`."""
         return {single.name: single.batch(arrays, indices) for single in self.encoders}
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:

@@ -1,7 +1,8 @@
-"""The last layers of a model, from the task by table 4-1 of the book."""
+"""The last layers of a model, from the tasks by table 4-1 of the book."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -9,14 +10,18 @@ import keras
 from dlrun.spec import DataSpec
 
 
-def output(spec: DataSpec, features: Any) -> Any:
-    """The output for `features` `(batch, n)`: a tensor `(batch, units)`, or a dict of them by task name.
+def output(spec: DataSpec, features: Any, taken: Collection[str] = ()) -> Any:
+    """The output for `features` `(batch, n)`, or a dict of features by task: a tensor `(batch, units)` for one task, a
+    dict of them by task name for several.
 
-    The layer is named after its task. Outputs are float32 even under a mixed precision policy, as Keras advises.
+    Each layer is named after its task, unless the name is an input's or among those `taken`. Outputs are float32 even
+    under a mixed precision policy, as Keras advises.
     """
     outputs = {}
     for name, task in spec.tasks.items():
-        head = task.head
-        layer = keras.layers.Dense(head.units, activation=head.activation, dtype="float32", name=name)
-        outputs[name] = layer(features)
+        head, own = task.head, name.replace("/", "_")  # Keras takes no slash
+        while own in taken or own in spec.inputs:
+            own += "_head"
+        layer = keras.layers.Dense(head.units, activation=head.activation, dtype="float32", name=own)
+        outputs[name] = layer(features[name] if isinstance(features, dict) else features)
     return outputs if len(outputs) > 1 else next(iter(outputs.values()))

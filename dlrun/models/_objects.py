@@ -25,10 +25,11 @@ def make_object(value: Any, module: Any) -> Any:
     return getattr(module, name)(**arguments)
 
 
-def make_layer(value: Any) -> keras.Layer:
-    """A Keras layer, with nested objects in its arguments made too."""
+def make_layer(value: Any, layer_name: str = "") -> keras.Layer:
+    """A Keras layer, with nested objects in its arguments made too; `layer_name` is its name unless it states one."""
     name, arguments = split_notation(value)
-    return getattr(keras.layers, name)(**{key: _make_argument(key, item) for key, item in arguments.items()})
+    made = {key: _make_argument(key, item) for key, item in arguments.items()}
+    return getattr(keras.layers, name)(**({"name": layer_name} if layer_name else {}) | made)
 
 
 def _make_argument(name: str, value: Any) -> Any:

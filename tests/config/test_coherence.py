@@ -27,6 +27,8 @@ def message(**sections):
         (["acc"], "val_acc"),
         (None, "val_binary_accuracy"),
         ([], "loss"),
+        (None, "val_age_mae"),
+        (None, "income_loss"),
     ],
 )
 def test_a_monitor_may_name_what_will_be_logged(metrics, monitor):
@@ -34,9 +36,18 @@ def test_a_monitor_may_name_what_will_be_logged(metrics, monitor):
     assert config_from_mapping(values).monitor.metric == monitor
 
 
+@pytest.mark.parametrize("metric", ["loss", "val_age_loss", "age_area", "val_income_accuracy", "val_gender_mae"])
+def test_a_monitor_may_name_what_an_output_logs(metric):
+    outputs = {"age": {"metrics": [{"AUC": {"name": "area"}}]}, "income": {}}
+    assert config_from_mapping({"data": "social_posts", "outputs": outputs, "monitor": metric}).monitor.metric == metric
+
+
 @pytest.mark.parametrize(
     ("sections", "text"),
     [
+        ({"outputs": {"age": {"metrics": ["mae"]}}, "monitor": "val_age_mse"}, "did you mean val_age_mae?"),
+        ({"metrics": ["mae"], "monitor": "val_age_mae"}, "monitor.metric is not a metric of this run"),
+        ({"outputs": {"age": {"metrics": [{"AUC": {"name": "loss"}}]}}}, "another value is logged as loss, too"),
         ({"monitor": "val_auc"}, "monitor.metric is not a metric of this run; add auc to `metrics`"),
         ({"metrics": ["mae"], "monitor": "mse"}, "monitor.metric is not a metric of this run; add mse to `metrics`"),
         ({"metrics": [{"LogCoshError": {}}], "monitor": "val_log_cosh_error"}, "is not a metric of this run"),

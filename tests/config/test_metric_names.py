@@ -1,7 +1,7 @@
 import pytest
 
 from dlrun import keras_names
-from dlrun.config.metric_names import metric_name, metric_names
+from dlrun.config.metric_names import all_metric_names, metric_name, metric_names, split_name
 
 NEEDED = {"num_classes": 2, "target_class_ids": [0], "specificity": 0.5, "sensitivity": 0.5, "recall": 0.5}
 NEEDED |= {"precision": 0.5}
@@ -78,3 +78,33 @@ def test_equal_names_are_numbered_as_keras_numbers_them():
         [{"AUC": {"name": "auc"}}, {"AUC": {}}],
     ):
         assert metric_names(entries) == logged(*entries)
+
+
+def test_the_names_of_several_outputs_are_those_that_keras_logs():
+    import keras
+    import numpy as np
+
+    metrics = {"b": ["mae", {"MeanSquaredError": {}}], "a": ["mse", "mse"], "c": []}
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, {name: keras.layers.Dense(1)(inputs) for name in metrics})
+    made = {
+        name: [e if isinstance(e, str) else keras.metrics.MeanSquaredError() for e in metrics[name]] for name in metrics
+    }
+    model.compile("sgd", dict.fromkeys(metrics, "mse"), metrics=made)
+    rows = np.zeros((4, 2))
+    history = model.fit(rows, dict.fromkeys(metrics, rows[:, :1]), verbose=0).history
+    assert list(history) == sorted(all_metric_names(metrics))
+
+
+@pytest.mark.parametrize(
+    ("logged", "outputs", "expected"),
+    [
+        ("val_mae", ["y"], ("y", "mae")),
+        ("loss", ["y"], ("y", "loss")),
+        ("val_age_mae", ["age", "sex"], ("age", "mae")),
+        ("age_group_loss", ["age", "age_group"], ("age_group", "loss")),
+        ("val_loss", ["age", "sex"], ("", "loss")),
+    ],
+)
+def test_a_logged_name_tells_its_output(logged, outputs, expected):
+    assert split_name(logged, outputs) == expected

@@ -28,6 +28,15 @@ CASES = {
         {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.1}}]},
         NUMBERS,
     ),
+    "graph": (
+        {
+            "nodes": {
+                "hidden": {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.1}}]},
+                "both": {"layer": "Concatenate", "from": ["hidden", "x"]},
+            }
+        },
+        NUMBERS,
+    ),
     "convnet": (
         {"filters": [4, 4], "hidden": [8], "dropout": 0.1, "batch_normalization": True, "padding": "same"},
         InputSpec((8, 8, 1)),
@@ -67,6 +76,15 @@ def test_the_output_follows_from_the_task(name, task):
     assert model.output_shape == (None, head.units)
     assert model.layers[-1].activation.__name__ == (head.activation or "linear")
     assert model.layers[-1].name == "y"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_model_gives_an_output_for_each_of_several_tasks(name):
+    arguments, given = CASES[name]
+    model = build_model(Component(name=name, **arguments), DataSpec({"x": given}, TASKS))
+    assert {task: tensor.shape for task, tensor in model.output.items()} == {
+        task: (None, TASKS[task].head.units) for task in TASKS
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
