@@ -29,7 +29,7 @@ class DataReady:
 
 @dataclass(frozen=True)
 class ModelReady:
-    """The model is built and compiled."""
+    """The model is built and compiled. `execution` says how its epochs are driven, `jit_compile` whether by XLA."""
 
     parameters: int
     trainable_parameters: int
@@ -37,6 +37,8 @@ class ModelReady:
     steps_per_epoch: int
     monitor: str
     mode: Literal["min", "max"]
+    execution: Literal["stepwise", "whole_epoch"] = "stepwise"
+    jit_compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def as_line(event: Event) -> str | None:
         rows = ", ".join(f"{count} {name}" for name, count in event.rows.items())
         return f"data {event.dataset} ({event.task}): {rows}"
     if isinstance(event, ModelReady):
-        return f"model: {event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch} steps"
+        how = event.execution.replace("_", " ") + (", XLA" if event.jit_compile else "")
+        steps = f"{event.epochs} epochs of {event.steps_per_epoch} steps"
+        return f"model: {event.parameters:,} parameters, {steps} ({how})"
     if isinstance(event, EpochDone):
         logs = "  ".join(f"{name} {event.logs[name]:.4g}" for name in shown_names(event.logs))
         return f"epoch {event.epoch}  {event.seconds:.2f} s  {logs}" + ("  *best so far" if event.best else "")

@@ -244,16 +244,20 @@ def test_a_short_epoch_is_finished_before_a_run_stops(digits, outputs):
     assert len(RunDir(outputs / "cut").history()) == 3
 
 
-def test_a_long_epoch_is_left_at_once_and_its_best_weights_are_kept(digits, outputs, monkeypatch):
+@pytest.mark.parametrize("execution", ["stepwise", "whole_epoch"])
+def test_a_long_epoch_is_left_at_once_and_its_best_weights_are_kept(digits, outputs, monkeypatch, execution):
     monkeypatch.setattr("dlrun.engine.callbacks.FINISH_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.callbacks.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
 
     def stop(event):
         if isinstance(event, StepDone) and event.epoch == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    training = {"epochs": 5, "batch_size": 2, "tensorboard": False, "checkpoint_every_seconds": 1000}
+    training = {"epochs": 5, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000}
+    config = digits(training=training, runtime={"execution": execution, "jit_compile": False})
     with pytest.raises(Interrupted, match="the last checkpoint is of epoch 1, later ones are computed again"):
-        train(digits(training=training), run_dir=outputs / "cut", on_event=stop)
+        train(config, run_dir=outputs / "cut", on_event=stop)
     cut = RunDir(outputs / "cut")
     losses = [row["val_loss"] for row in cut.history()]
     assert len(losses) == 2
@@ -261,7 +265,7 @@ def test_a_long_epoch_is_left_at_once_and_its_best_weights_are_kept(digits, outp
     best = cut.history()[losses.index(min(losses))]["val_accuracy"]
     assert found.score.values["accuracy"] == pytest.approx(best, abs=1e-6)
     train(load_config(cut.config_file), resume=cut)
-    assert cut.history() == train(digits(training=training), outputs=outputs).history()
+    assert cut.history() == train(config, outputs=outputs).history()
 
 
 def test_a_resumed_run_is_running_while_it_runs_and_forgets_its_interruption(digits, outputs):

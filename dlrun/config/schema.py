@@ -90,7 +90,10 @@ class Training(Section):
     )
     tensorboard: bool = Field(True, description="Write scalars for TensorBoard into the run.")
     checkpoint_every_seconds: float = Field(
-        10.0, description="Least time between two checkpoints from which the run can be resumed.", ge=0
+        1.0,
+        description="Least time between two checkpoints from which the run can be resumed; for large models it is "
+        "longer, since writing takes a twentieth of the time at most.",
+        ge=0,
     )
 
 
@@ -104,14 +107,21 @@ class Monitor(Section):
 class Runtime(Section):
     """Where and how exactly the run computes."""
 
-    backend: Literal["tensorflow"] = Field("tensorflow", description="Keras backend.")
+    backend: Literal["tensorflow", "jax"] = Field("tensorflow", description="Keras backend.")
     device: str = Field("auto", description="auto, cpu, gpu, or gpu:N.", pattern=r"^(auto|cpu|gpu(:\d+)?)$")
     threads: int | None = Field(None, description="Threads for the arithmetic. Empty: all cores.", ge=1)
     precision: Literal["float32", "float64", "bfloat16", "float16", "mixed_float16", "mixed_bfloat16"] = Field(
         "float32", description="Keras dtype policy."
     )
     deterministic: bool = Field(False, description="Only operations that give the same bits each time (slower on GPU).")
-    jit_compile: bool | Literal["auto"] = Field("auto", description="XLA; auto is Keras' choice.")
+    execution: Literal["auto", "stepwise", "whole_epoch"] = Field(
+        "auto",
+        description="How an epoch is driven: stepwise by model.fit, or whole_epoch in a few compiled calls. auto: "
+        "whole_epoch unless the data streams from files or a callback acts on batches.",
+    )
+    jit_compile: bool | Literal["auto"] = Field(
+        "auto", description="XLA. auto: where it is expected to save more time than compiling takes."
+    )
 
 
 class Expect(Section):

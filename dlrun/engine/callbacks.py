@@ -16,6 +16,7 @@ from dlrun.config.schema import Component, Config
 from dlrun.engine import checkpointing
 from dlrun.engine.checkpointing import Checkpoint, Progress
 from dlrun.engine.saving import save_models
+from dlrun.engine.scalars import ScalarLog
 from dlrun.errors import ConfigError, Interrupted, TrainingError, did_you_mean, listing
 from dlrun.events import EpochDone, OnEvent, StepDone
 from dlrun.files import first_line, short
@@ -23,6 +24,7 @@ from dlrun.keras_names import CALLBACK_PATHS
 from dlrun.run_dir import RunDir
 
 REPORT_SECONDS = 0.1
+WRITING_SHARE = 0.05
 FINISH_SECONDS = 5.0  # an epoch as short as this is finished when the run is asked to stop
 
 
@@ -30,17 +32,14 @@ def make_callbacks(
     config: Config, run: RunDir, monitor: tuple[str, str], logged: Sequence[str] = ()
 ) -> list[keras.callbacks.Callback]:
     """Keras callbacks by name. The config's `monitor` is the default of every callback that monitors something, and
-    paths lead into the run. TensorBoard is added unless `training.tensorboard` is false or the list has one.
+    paths lead into the run.
 
     Raises ConfigError when Keras has no such callback or refuses the arguments, or when one monitors what is not among
     the names `logged` (unless that is empty: not known).
     """
-    components = list(config.callbacks)
-    if config.training.tensorboard and not any(c.name == "TensorBoard" for c in components):
-        components.append(Component(name="TensorBoard", write_graph=False))  # type: ignore[call-arg]
     return [
         _make_callback(component, position, run, dict(zip(("monitor", "mode"), monitor, strict=True)), logged)
-        for position, component in enumerate(components)
+        for position, component in enumerate(config.callbacks)
     ]
 
 
@@ -81,7 +80,7 @@ class RecordingPlan:
     """What a recorder keeps, where, and how often.
 
     `saved_models` are the models the run leaves behind by name. Without a validation part (`validated` false) the last
-    epoch counts as the best.
+    epoch counts as the best. `tensorboard` asks for scalars; a config's own TensorBoard callback writes them itself.
     """
 
     run: RunDir
@@ -90,13 +89,15 @@ class RecordingPlan:
     validated: bool
     saved_models: dict[str, keras.Model]
     every_seconds: float
+    tensorboard: bool
 
 
 class RunRecorder(keras.callbacks.Callback):
     """Keeps what a run must not lose. It stands last, so that it sees what the other callbacks did.
 
-    After each epoch: history, best weights in memory. Paced by time, and at the end: `history.csv`, a checkpoint and
-    the best model on disk. Stops the run when a signal asked for it and when the loss is not a number.
+    After each epoch: history, best weights in memory. Paced by time, and at the end: `history.csv`, a checkpoint,
+    scalars for TensorBoard and the best model on disk; writing never takes more than WRITING_SHARE of the time. Stops
+    the run when a signal asked for it and when the loss is not a number.
     """
 
     def __init__(
@@ -112,18 +113,28 @@ class RunRecorder(keras.callbacks.Callback):
         self.plan, self.run = plan, plan.run
         self.others, self.emit, self.stop_asked, self.checkpoint = list(others), emit, stop_asked, checkpoint
         self.progress = Progress()
-        self._written = self._reported = -math.inf
+        self._reported = self._next_writing = -math.inf
         self._best_on_disk: int | None = None
-        self._epoch, self._began = 0, 0.0
+        self._epoch, self._ended = 0, 0.0
+        self._scalars = ScalarLog(plan.run.tensorboard) if plan.tensorboard else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.checkpoint:
             self.progress = checkpointing.restore(self.checkpoint, self.model, self.others)
+            if self._scalars:
+                self._scalars.skip(self.progress.epochs)
+        self._ended = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._epoch, self._began = epoch + 1, time.perf_counter()
+        self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_steps(batch + 1, logs or {})
+
+    def on_steps(self, steps: int, logs: dict[str, Any]) -> None:
+        """Report the steps done in this epoch. Raises Interrupted when a stop was asked for, TrainingError for a loss
+        that is not finite.
+        """
         if self.stop_asked() and not (self.progress.seconds and self.progress.seconds[-1] <= FINISH_SECONDS):
             if self.progress.best_weights is not None and self.progress.best_epoch != self._best_on_disk:
                 self._save_best()
@@ -131,9 +142,9 @@ class RunRecorder(keras.callbacks.Callback):
         now = time.perf_counter()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
-            values = {name: float(value) for name, value in (logs or {}).items()}
-            self._check_finite(values, f"by step {batch + 1}")
-            self.emit(StepDone(self._epoch, batch + 1, values))
+            values = {name: float(value) for name, value in logs.items()}
+            self._check_finite(values, f"by step {steps}")
+            self.emit(StepDone(self._epoch, steps, values))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {name: float(value) for name, value in (logs or {}).items()}
@@ -141,20 +152,23 @@ class RunRecorder(keras.callbacks.Callback):
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
             row.setdefault("learning_rate", float(optimizer.learning_rate))
-        seconds = time.perf_counter() - self._began
+        now = time.perf_counter()
+        seconds, self._ended = now - self._ended, now
         self.progress.history.append(row)
         self.progress.seconds.append(seconds)
         self.progress.stopped = bool(self.model.stop_training)
         improved = self._keep_if_best(row)
         self.emit(EpochDone(epoch + 1, row, seconds, improved))
         stop = self.stop_asked()
-        if stop or time.perf_counter() - self._written >= self.plan.every_seconds:
+        if stop or now >= self._next_writing:
             self.write()
         if stop:
             raise self._interruption()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.write()
+        if self._scalars:
+            self._scalars.close()
         if self.progress.epochs and self.progress.best_epoch is None:
             raise TrainingError(f"{self.plan.monitor} was never a number", kind="nan", key=("monitor", "metric"))
 
@@ -201,11 +215,15 @@ class RunRecorder(keras.callbacks.Callback):
         """Bring everything kept in memory to disk."""
         if not self.progress.epochs:
             return
+        began = time.perf_counter()
         self.run.write_history(self.progress.history, self.progress.seconds)
+        if self._scalars:
+            self._scalars.write(self.progress.history)
         checkpointing.save(self.run.checkpoint, self.model, self.others, self.progress)
         if self.progress.best_epoch not in (None, self._best_on_disk):
             self._save_best()
-        self._written = time.perf_counter()
+        now = time.perf_counter()
+        self._next_writing = now + max(self.plan.every_seconds, (now - began) / WRITING_SHARE)
 
     def _save_best(self) -> None:
         if self.progress.best_weights is None:

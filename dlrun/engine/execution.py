@@ -1,4 +1,4 @@
-"""How an epoch is driven: stepwise, `model.fit` over a pipeline that gathers rows by index."""
+"""Training a model: stepwise by `model.fit` over a pipeline, or whole epochs in a few compiled calls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ import numpy as np
 from dlrun.engine import checkpointing
 from dlrun.engine.callbacks import RecordingPlan, RunRecorder, make_callbacks
 from dlrun.engine.checkpointing import Progress
-from dlrun.engine.feeding import Feeder, sample_order
+from dlrun.engine.execution_rules import Execution, choose_execution
+from dlrun.engine.feeding import Feeder, sample_order, streams
+from dlrun.engine.pipelines import batches_in_order, training_batches
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
-from dlrun.engine.scoring import true_labels
-from dlrun.errors import ConfigError, listing
+from dlrun.engine.session import computes_on_gpu
+from dlrun.engine.weighting import sample_weights
+from dlrun.engine.whole_epoch import fit_whole_epochs, make_steps
 from dlrun.events import ModelReady
+from dlrun.seeds import child_seed
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,21 @@ class Outcome:
 
 
 class _EpochClock(keras.callbacks.Callback):
-    """Knows the epoch (counted from 0) when Keras asks for the next order of samples."""
+    """Knows the epoch (counted from 0), and so the order of its samples."""
 
-    epoch = 0
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__()
+        self._rows = experiment.data.splits["training"]
+        self._seed, self._shuffle = experiment.config.seed, experiment.config.training.shuffle
+        self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
+        self._epoch = epoch
+
+    def order(self) -> tuple[np.ndarray, int]:
+        """The rows of this epoch, and the seed of its augmentations."""
+        rows = sample_order(self._rows, self._seed, self._epoch) if self._shuffle else self._rows
+        return rows, child_seed(self._seed, "augment", self._epoch)
 
 
 def train_model(
@@ -61,24 +74,19 @@ def train_model(
     config, run = experiment.config, experiment.run
     saved = saved_models or {"": model}
     callbacks = make_callbacks(config, run, monitor, logged)
-    clock, feeder = _EpochClock(), Feeder.of(experiment.data)
-    train, validation = _pipelines(experiment, feeder, clock)
+    execution = _settle_execution(model, experiment, callbacks)
+    on_device = execution.mode == "whole_epoch"
+    feeder = Feeder.of(experiment.data, weights=sample_weights(experiment), on_device=on_device)
     checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
-    done = checkpoint.epoch if checkpoint else 0
-    plan = RecordingPlan(run, *monitor, validation is not None, saved, config.training.checkpoint_every_seconds)
-    _announce(model, experiment, monitor)
+    tensorboard = config.training.tensorboard and not any(c.name == "TensorBoard" for c in config.callbacks)
+    validated = "validation" in experiment.data.splits
+    every = config.training.checkpoint_every_seconds
+    plan = RecordingPlan(run, *monitor, validated, saved, every, tensorboard)
+    _announce(model, experiment, monitor, execution)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)
         try:
-            model.fit(
-                train,
-                validation_data=validation,
-                epochs=done if checkpoint and checkpoint.stopped else config.training.epochs,
-                initial_epoch=done,
-                class_weight=class_weights(experiment),
-                callbacks=[clock, *callbacks, recorder],
-                verbose=0,
-            )
+            _fit(model, experiment, execution, feeder, callbacks, recorder)
         except BaseException:
             if recorder.progress.epochs:
                 run.write_history(recorder.progress.history, recorder.progress.seconds)
@@ -87,22 +95,64 @@ def train_model(
     return Outcome(recorder.progress, *monitor, model.count_params())
 
 
-def _pipelines(experiment: Experiment, feeder: Feeder, clock: _EpochClock) -> tuple[Any, Any]:
-    """The training pipeline, in a new order each epoch, and the validation pipeline or None."""
-    training, seed = experiment.config.training, experiment.config.seed
-    rows = experiment.data.splits["training"]
+def _settle_execution(
+    model: keras.Model, experiment: Experiment, callbacks: Sequence[keras.callbacks.Callback]
+) -> Execution:
+    """Choose how epochs are driven, once for the life of the run: it is part of its config from here on."""
+    training, rows = experiment.config.training, len(experiment.data.splits["training"])
+    execution = choose_execution(
+        experiment.config.runtime,
+        model,
+        callbacks,
+        streams=streams(experiment.data.arrays),
+        steps=math.ceil(rows / training.batch_size) * training.epochs,
+        batch_size=training.batch_size,
+        on_gpu=computes_on_gpu(),
+    )
+    model.jit_compile = execution.jit_compile
+    chosen = {"execution": execution.mode, "jit_compile": execution.jit_compile}
+    experiment.settle(runtime=experiment.config.runtime.model_copy(update=chosen))
+    return execution
 
-    def order() -> np.ndarray:
-        return sample_order(rows, seed, clock.epoch) if training.shuffle else rows
 
-    validation = experiment.data.splits.get("validation")
-    return (
-        feeder.batches(order, len(rows), training.batch_size),
-        None if validation is None else feeder.in_order(validation, training.batch_size),
+def _fit(
+    model: keras.Model,
+    experiment: Experiment,
+    execution: Execution,
+    feeder: Feeder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    recorder: RunRecorder,
+) -> None:
+    training, validation = experiment.config.training, experiment.data.splits.get("validation")
+    checkpoint, clock = recorder.checkpoint, _EpochClock(experiment)
+    done = checkpoint.epoch if checkpoint else 0
+    epochs = done if checkpoint and checkpoint.stopped else training.epochs
+    hooks = [clock, *callbacks, recorder]
+    if execution.mode == "whole_epoch":
+        fit_whole_epochs(
+            model,
+            make_steps(model, feeder, jit_compile=execution.jit_compile),
+            order=clock.order,
+            validation=validation,
+            batch_size=training.batch_size,
+            epochs=epochs,
+            initial_epoch=done,
+            callbacks=hooks,
+            on_steps=recorder.on_steps,
+        )
+        return
+    rows = len(experiment.data.splits["training"])
+    model.fit(
+        training_batches(feeder, clock.order, rows, training.batch_size),
+        validation_data=None if validation is None else batches_in_order(feeder, validation, training.batch_size),
+        epochs=epochs,
+        initial_epoch=done,
+        callbacks=hooks,
+        verbose=0,
     )
 
 
-def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, str]) -> None:
+def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, str], execution: Execution) -> None:
     training = experiment.config.training
     experiment.emit(
         ModelReady(
@@ -112,31 +162,10 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
             steps_per_epoch=math.ceil(len(experiment.data.splits["training"]) / training.batch_size),
             monitor=monitor[0],
             mode="max" if monitor[1] == "max" else "min",
+            execution=execution.mode,
+            jit_compile=execution.jit_compile,
         )
     )
-
-
-def class_weights(experiment: Experiment) -> dict[int, float] | None:
-    """Weights by class index: as stated by label (others 1), or balanced as in scikit-learn, `n / (classes * count)`.
-
-    Raises ConfigError when the task has no classes or a label is unknown.
-    """
-    wanted, data = experiment.config.training.class_weight, experiment.data
-    if wanted is None:
-        return None
-    task, key = data.spec.task, ("training", "class_weight")
-    if task.kind not in ("binary", "multiclass"):
-        raise ConfigError(f"class weights need classes, the task is {task.kind}", key=key)
-    if isinstance(wanted, dict):
-        stated = {str(label): float(weight) for label, weight in wanted.items()}
-        for label in stated:
-            if label not in task.labels:
-                raise ConfigError(f"there is no label {label!r}", key=(*key, label), expected=listing(task.labels))
-        return {number: stated.get(label, 1.0) for number, label in enumerate(task.labels)}
-    (targets,) = data.targets.values()
-    labels = true_labels(targets[data.splits["training"]], task)
-    counts = np.bincount(labels, minlength=len(task.labels))
-    return {k: len(labels) / (len(counts) * count) if count else 1.0 for k, count in enumerate(counts.tolist())}
 
 
 @contextmanager

@@ -1,18 +1,21 @@
-"""Batches from arrays at rest: the order of samples, and `tf.data` pipelines that gather rows by index."""
+"""Batches from arrays at rest: the order of samples, and batches made of rows by index, in `keras.ops`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from dlrun.data._dataset import Arrays, Encoder, Prepared
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
+
+Tensors = dict[str, dict[str, Any]]  # "inputs", "targets" and "weights" by name
+Purpose = Literal["training", "validation", "inputs"]  # what a batch is for; "inputs" alone serve prediction
+Order = Callable[[], tuple[np.ndarray, int]]  # gives the rows `(n,)` of an epoch, and its seed
 
 
 def sample_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -36,44 +39,117 @@ def targets_for_model(targets: np.ndarray, task: Task) -> np.ndarray:
     return targets.reshape(len(targets), -1).astype("float32")
 
 
-class Feeder:
-    """Arrays as tensors, held once, and pipelines over them."""
+class BatchSeed(keras.random.SeedGenerator):
+    """The seeds drawn for one batch: a function of the epoch's seed and the step, so that a resumed run draws the same.
 
-    def __init__(self, encoder: Encoder, arrays: Arrays, targets: Arrays | None = None) -> None:
-        """`targets` by task name, already in the shapes of `targets_for_model`."""
-        self._encoder = encoder
-        with tf.device("/CPU:0"):
-            self._arrays = {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
-            self._targets = {name: keras.ops.convert_to_tensor(array) for name, array in (targets or {}).items()}
+    `seed` is an int32 tensor `(2,)`: the epoch's seed and the step.
+    """
+
+    def __init__(self, seed: Any) -> None:
+        self._seed, self._drawn = seed, 0  # no state variable, which is what the base class is about
+
+    def next(self, ordered: bool = True) -> Any:
+        """A new seed `(2,)`, uint32, each time."""
+        self._drawn += 1
+        seed = keras.ops.stack([self._seed[0] + self._drawn * 7919, self._seed[1]])
+        return keras.ops.cast(seed, "uint32")
+
+
+def streams(arrays: Arrays) -> bool:
+    """Whether rows must be read from files step by step."""
+    return any(isinstance(array, np.memmap) for array in arrays.values())
+
+
+class Feeder:
+    """Arrays as tensors, held once, and batches made of them.
+
+    Arrays that stay in a file (`numpy.memmap`) never become tensors: the feeder `streams`, and its batches are made of
+    rows that `gather` reads.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        arrays: Arrays,
+        targets: Arrays | None = None,
+        *,
+        shared: Arrays | None = None,
+        weights: np.ndarray | None = None,
+        on_device: bool = False,
+    ) -> None:
+        """`targets` by task name, already in the shapes of `targets_for_model`; `weights` `(rows,)` weigh the samples
+        of training in the loss. The tensors lie in the computer's memory, or, with `on_device`, where Keras computes.
+        """
+        self.encoder = encoder
+        self.streams = streams(arrays)
+        self._rows = {
+            "inputs": arrays,
+            "targets": targets or {},
+            "weights": {} if weights is None else {"sample": weights.astype("float32")},
+        }
+        self._shared = shared or {}
+        self._on_device = on_device
 
     @classmethod
-    def of(cls, data: Prepared) -> Feeder:
+    def of(cls, data: Prepared, *, weights: np.ndarray | None = None, on_device: bool = False) -> Feeder:
         """A feeder for prepared data, with targets in the model's units."""
         targets = {name: targets_for_model(array, data.spec.tasks[name]) for name, array in data.targets.items()}
-        return cls(data.encoder, {**data.arrays, **data.shared}, targets)
+        return cls(data.encoder, data.arrays, targets, shared=data.shared, weights=weights, on_device=on_device)
+
+    @cached_property
+    def tensors(self) -> Tensors:
+        """Everything as tensors; all that `batch` needs."""
+        with keras.device(None if self._on_device else "cpu:0"):
+            return {
+                group: {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
+                for group, arrays in (self._rows | {"inputs": self._rows["inputs"] | self._shared}).items()
+            }
+
+    @cached_property
+    def shared_tensors(self) -> dict[str, Any]:
+        """The arrays that are not per row, as tensors."""
+        with keras.device("cpu:0"):
+            return {name: keras.ops.convert_to_tensor(array) for name, array in self._shared.items()}
+
+    def gather(self, indices: np.ndarray) -> dict[str, Arrays]:
+        """The rows `indices` `(batch,)` of all arrays per row, read from files in ascending order."""
+        ascending = np.sort(indices)
+        back = np.searchsorted(ascending, indices)
+        return {
+            group: {name: np.asarray(array[ascending])[back] for name, array in arrays.items()}
+            for group, arrays in self._rows.items()
+        }
 
     def inputs(self, indices: Any) -> Any:
         """What the model gets for the rows `indices` `(batch,)`."""
-        return self._encoder.batch(self._arrays, indices)
+        if self.streams:
+            indices = np.asarray(indices)
+            gathered = self.gather(indices)["inputs"] | self.shared_tensors
+            return self.encoder.batch(gathered, np.arange(len(indices)))
+        return self.encoder.batch(self.tensors["inputs"], indices)
 
-    def batch(self, indices: Any) -> Any:
-        """Inputs and targets for the rows `indices`: one tensor, or a dict by task name when there are several."""
-        targets = {name: keras.ops.take(array, indices, axis=0) for name, array in self._targets.items()}
-        if len(targets) == 1:
-            return self.inputs(indices), next(iter(targets.values()))
-        return (self.inputs(indices), targets) if targets else (self.inputs(indices),)
+    def batch(self, tensors: Mapping[str, Mapping[str, Any]], indices: Any, seed: Any = None) -> tuple[Any, ...]:
+        """Inputs, targets and (for training only, if there are any) sample weights for the rows `indices` `(batch,)`.
 
-    def batches(
-        self, order: Callable[[], np.ndarray], rows: int, batch_size: int, *, targets: bool = True
-    ) -> tf.data.Dataset:
-        """A pipeline that asks `order` for row indices `(rows,)` each time it is iterated, i.e. once an epoch."""
-        signature = tf.TensorSpec((None,), tf.int32)
-        orders = tf.data.Dataset.from_generator(lambda: iter([order().astype("int32")]), output_signature=signature)
-        indices = orders.flat_map(lambda all_rows: tf.data.Dataset.from_tensor_slices(all_rows).batch(batch_size))
-        make = self.batch if targets else self.inputs
-        batches = indices.map(make, num_parallel_calls=2, deterministic=True)
-        return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(rows / batch_size))).prefetch(2)
+        Targets are one tensor, or a dict by task name when there are several. `seed` `(2,)` says that the batch is one
+        of training: it is augmented. A pure function of its arguments, for any backend's compiler.
+        """
+        inputs = self.encoder.batch(tensors["inputs"], indices)
+        if seed is not None:
+            inputs = self.encoder.augment(inputs, BatchSeed(seed))
+        targets = {name: keras.ops.take(array, indices, axis=0) for name, array in tensors["targets"].items()}
+        if not targets:
+            return (inputs,)
+        found = targets if len(targets) > 1 else next(iter(targets.values()))
+        if seed is None or not tensors["weights"]:
+            return inputs, found
+        weights = keras.ops.take(tensors["weights"]["sample"], indices, axis=0)
+        return inputs, found, dict.fromkeys(targets, weights) if len(targets) > 1 else weights
 
-    def in_order(self, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> tf.data.Dataset:
-        """A pipeline over fixed rows, for validation, evaluation and prediction."""
-        return self.batches(lambda: rows, len(rows), batch_size, targets=targets)
+
+def make_batch(
+    feeder: Feeder, indices: Any, seed: Any, purpose: Purpose, tensors: Mapping[str, Mapping[str, Any]] | None = None
+) -> Any:
+    """A batch as Keras takes it; `tensors` are the feeder's own unless given."""
+    found = feeder.batch(tensors or feeder.tensors, indices, seed if purpose == "training" else None)
+    return found[0] if purpose == "inputs" else found

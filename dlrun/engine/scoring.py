@@ -12,6 +12,7 @@ from sklearn import metrics as sklearn_metrics
 
 from dlrun.data._dataset import TargetScale
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.pipelines import batches_in_order
 from dlrun.errors import ConfigError, listing
 from dlrun.seeds import child_seed
 from dlrun.spec import DataSpec, Task
@@ -40,7 +41,7 @@ def predict_rows(
     model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int, tasks: Mapping[str, Task]
 ) -> dict[str, np.ndarray]:
     """The model's outputs `(rows, units)` for these rows, by task. Raises ConfigError when they are others."""
-    found = model.predict(feeder.in_order(rows, batch_size, targets=False), verbose=0)
+    found = model.predict(batches_in_order(feeder, rows, batch_size, targets=False), verbose=0)
     if len(tasks) <= 1 and not isinstance(found, dict | list):
         return {next(iter(tasks), ""): np.asarray(found)}
     if not isinstance(found, dict) or (tasks and found.keys() != tasks.keys()):

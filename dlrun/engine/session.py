@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from types import ModuleType
 
 import keras
-import tensorflow as tf
 
 from dlrun import environment
 from dlrun.config.schema import Runtime
@@ -16,7 +16,7 @@ from dlrun.seeds import child_seed
 
 @dataclass(frozen=True)
 class Session:
-    """Where this run computes: the device as TensorFlow names it, and the threads."""
+    """Where this run computes: the device's place and name, and the threads."""
 
     device: str
     device_name: str
@@ -24,50 +24,50 @@ class Session:
 
 
 def start_session(runtime: Runtime, seed: int) -> Session:
-    """Bring Keras and TensorFlow into the state that the config asks for. Raises DeviceError.
+    """Bring Keras and its backend into the state that the config asks for. Raises DeviceError.
 
-    Threads can be set only before TensorFlow's first operation; a process that trains twice keeps the first setting.
+    Threads can be set only before the backend's first operation; a process that trains twice keeps the first setting.
     """
     warnings.filterwarnings("ignore", module="keras")
-    tf.get_logger().setLevel("ERROR")
-    threads = _set_threads(runtime.threads)
-    device = _choose_device(runtime.device)
+    backend = _backend_module()
+    threads = backend.set_threads(runtime.threads or environment.available_cores())
+    device = _choose_device(runtime.device, backend)
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(child_seed(seed, "init"))
     keras.config.set_dtype_policy(runtime.precision)
     if runtime.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    return Session(device, _device_name(device), threads)
+        backend.make_deterministic()
+    return Session(device, backend.device_name(device), threads)
 
 
-def _set_threads(threads: int | None) -> int:
-    wanted = threads or environment.available_cores()
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(wanted)
-        tf.config.threading.set_inter_op_parallelism_threads(wanted)
-    except RuntimeError:
-        return int(tf.config.threading.get_intra_op_parallelism_threads()) or wanted
-    return wanted
+def computes_on_gpu() -> bool:
+    """Whether Keras computes on a GPU in this session."""
+    return bool(_backend_module().visible_gpus())
 
 
-def _choose_device(device: str) -> str:
-    gpus = tf.config.list_physical_devices("GPU")
+def _backend_module() -> ModuleType:
+    """The file with what differs between backends."""
+    if keras.backend.backend() == "jax":
+        from dlrun.engine import jax_session
+
+        return jax_session
+    from dlrun.engine import tensorflow_session
+
+    return tensorflow_session
+
+
+def _choose_device(device: str, backend: ModuleType) -> str:
+    """`/CPU:0` or `/GPU:n`, and only that one in use from here on."""
+    gpus = backend.count_gpus()
     if device == "cpu" or (device == "auto" and not gpus):
+        backend.use_cpu()
         return "/CPU:0"
     number = int(device.partition(":")[2] or 0)
-    if number >= len(gpus):
-        seen = f"{len(gpus)} GPU{'s' if len(gpus) != 1 else ''}"
+    if number >= gpus:
         raise DeviceError(
-            f"runtime.device is {device}, but TensorFlow sees {seen}",
+            f"runtime.device is {device}, but {backend.NAME} sees {gpus} GPU{'s' if gpus != 1 else ''}",
             key=("runtime", "device"),
-            hint="use auto or cpu; for NVIDIA GPUs install the extra: pip install 'dlrun[gpu]'",
+            hint=f"use auto or cpu; for NVIDIA GPUs install the extra: pip install 'dlrun[{backend.GPU_EXTRA}]'",
         )
-    tf.config.set_visible_devices(gpus[number], "GPU")
+    backend.use_gpu(number)
     return f"/GPU:{number}"
-
-
-def _device_name(device: str) -> str:
-    if device.startswith("/CPU"):
-        return "CPU"
-    gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
-    return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))

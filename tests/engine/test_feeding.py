@@ -3,6 +3,7 @@ import pytest
 
 from dlrun.config.loading import config_from_mapping
 from dlrun.engine.feeding import Feeder, sample_order, targets_for_model
+from dlrun.engine.pipelines import batches_in_order, training_batches
 from dlrun.engine.resolve import load_data
 from dlrun.spec import Task
 
@@ -33,7 +34,7 @@ def test_targets_come_in_the_shape_that_keras_wants(task, targets, dtype, shape)
 def test_batches_hold_the_rows_asked_for_with_their_targets():
     data = load_data(config_from_mapping({"data": "digits"}))
     rows = data.splits["validation"][:10]
-    batches = list(Feeder.of(data).in_order(rows, 4))
+    batches = list(batches_in_order(Feeder.of(data), rows, 4))
     assert [len(targets) for _, targets in batches] == [4, 4, 2]
     inputs = np.concatenate([np.asarray(x) for x, _ in batches])
     np.testing.assert_allclose(inputs, data.arrays["pixels"][rows] / 16.0)
@@ -42,8 +43,8 @@ def test_batches_hold_the_rows_asked_for_with_their_targets():
 
 def test_each_pass_asks_for_a_new_order():
     data = load_data(config_from_mapping({"data": "digits"}))
-    orders = iter([np.array([3, 1]), np.array([2, 0])])
-    pipeline = Feeder.of(data).batches(lambda: next(orders), 2, 2)
+    orders = iter([(np.array([3, 1]), 0), (np.array([2, 0]), 0)])
+    pipeline = training_batches(Feeder.of(data), lambda: next(orders), 2, 2)
     for expected in ([3, 1], [2, 0]):
         ((_, targets),) = list(pipeline)
         np.testing.assert_array_equal(targets, data.targets["digit"][expected])

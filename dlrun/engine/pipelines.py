@@ -1,0 +1,56 @@
+"""Batches one after the other, for `model.fit`, `evaluate` and `predict`: `tf.data` on TensorFlow, else `PyDataset`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlrun.engine.feeding import Feeder, Order, Purpose, make_batch
+
+
+def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -> Any:
+    """A pipeline that asks `order` for the rows and the seed of an epoch each time it is iterated."""
+    return _make_pipeline(feeder, order, rows, batch_size, "training")
+
+
+def batches_in_order(feeder: Feeder, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> Any:
+    """A pipeline over fixed rows, for validation, evaluation and (without targets) prediction."""
+    return _make_pipeline(feeder, lambda: (rows, 0), len(rows), batch_size, "validation" if targets else "inputs")
+
+
+def _make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> Any:
+    if keras.backend.backend() != "tensorflow":
+        return _Batches(feeder, order, rows, batch_size, purpose)
+    from dlrun.engine import tensorflow_pipeline
+
+    return tensorflow_pipeline.make_pipeline(feeder, order, rows, batch_size, purpose)
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches for the backends that have no pipeline of their own."""
+
+    def __init__(self, feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._feeder, self._order, self._purpose = feeder, order, purpose
+        self._rows, self._batch_size = rows, batch_size
+        self._epoch: tuple[np.ndarray, int] | None = None
+
+    def __len__(self) -> int:
+        return math.ceil(self._rows / self._batch_size)
+
+    def on_epoch_begin(self) -> None:
+        """Ask for a new order."""
+        self._epoch = self._order()
+
+    def __getitem__(self, step: int) -> Any:
+        rows, seed = self._epoch or self._order()
+        indices = rows[step * self._batch_size : (step + 1) * self._batch_size].astype("int32")
+        pair = np.array([seed, step], "int32")
+        if not self._feeder.streams:
+            return make_batch(self._feeder, indices, pair, self._purpose)
+        gathered = self._feeder.gather(indices)
+        gathered["inputs"] = gathered["inputs"] | self._feeder.shared_tensors
+        return make_batch(self._feeder, np.arange(len(indices)), pair, self._purpose, gathered)

@@ -1,0 +1,52 @@
+"""Threads, devices and determinism of TensorFlow."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+NAME, GPU_EXTRA = "TensorFlow", "gpu"
+
+
+def set_threads(wanted: int) -> int:
+    """Set the threads of the arithmetic; the number in force, which is an earlier one if TensorFlow has begun."""
+    tf.get_logger().setLevel("ERROR")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(wanted)
+        tf.config.threading.set_inter_op_parallelism_threads(wanted)
+    except RuntimeError:
+        return int(tf.config.threading.get_intra_op_parallelism_threads()) or wanted
+    return wanted
+
+
+def count_gpus() -> int:
+    """GPUs in the machine that TensorFlow can use."""
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def visible_gpus() -> int:
+    """GPUs that this session uses."""
+    return len(tf.config.get_visible_devices("GPU"))
+
+
+def use_cpu() -> None:
+    """Compute on the CPU, whatever else there is."""
+    if count_gpus():
+        tf.config.set_visible_devices([], "GPU")
+
+
+def use_gpu(number: int) -> None:
+    """Compute on this GPU."""
+    tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[number], "GPU")
+
+
+def device_name(device: str) -> str:
+    """What the device is called, such as `NVIDIA H200`."""
+    if device.startswith("/CPU"):
+        return "CPU"
+    gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+
+
+def make_deterministic() -> None:
+    """Only operations that give the same bits each time."""
+    tf.config.experimental.enable_op_determinism()

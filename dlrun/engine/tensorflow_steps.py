@@ -1,0 +1,67 @@
+"""Many steps of training or validation in one compiled TensorFlow call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlrun.engine.feeding import Feeder
+
+_KERAS_STEPS = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
+
+
+class TensorFlowSteps:
+    """Runs `model.train_step` and `model.test_step` in loops inside the graph; the state lies in the variables."""
+
+    def __init__(self, model: keras.Model, feeder: Feeder, *, jit_compile: bool) -> None:
+        self._model, self._feeder = model, feeder
+        self._tensors = feeder.tensors  # made here, outside of any graph
+        self._train = tf.function(self._train_steps, jit_compile=jit_compile, autograph=False)
+        self._test = tf.function(self._test_steps, jit_compile=jit_compile, autograph=False)
+
+    def place(self, array: np.ndarray) -> Any:
+        """An array of indices as what `train` and `test` take."""
+        return tf.constant(array)
+
+    def begin(self) -> None:
+        """Nothing to do: the state is where it is needed."""
+
+    def end(self) -> None:
+        """Nothing to do: the variables are up to date."""
+
+    def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
+        """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
+
+        Returns what the last step logs.
+        """
+        return dict(self._train(order, seeds, tf.constant(start), tf.constant(stop)))
+
+    def test(self, order: Any, start: int, stop: int) -> dict[str, Any]:
+        """Evaluate on the batches `start` to `stop` of `order` `(steps, batch)`."""
+        return dict(self._test(order, tf.constant(start), tf.constant(stop)))
+
+    def _train_steps(self, order: Any, seeds: Any, start: Any, stop: Any) -> Any:
+        def batch(step: Any) -> Any:
+            return self._feeder.batch(self._tensors, order[step], seeds[step])
+
+        return self._loop("train_step", batch, start, stop)
+
+    def _test_steps(self, order: Any, start: Any, stop: Any) -> Any:
+        return self._loop("test_step", lambda step: self._feeder.batch(self._tensors, order[step]), start, stop)
+
+    def _loop(self, name: str, batch: Callable[[Any], Any], start: Any, stop: Any) -> Any:
+        step_function = getattr(self._model, name)
+
+        def body(step: Any) -> Any:
+            step_function(batch(step))
+            return step + 1
+
+        if getattr(type(self._model), name) is _KERAS_STEPS[name]:  # all it logs lies in the metrics
+            tf.while_loop(lambda step: step < stop, body, [start], parallel_iterations=1)
+            return self._model.get_metrics_result()
+        tf.while_loop(lambda step: step < stop - 1, body, [start], parallel_iterations=1)
+        return step_function(batch(stop - 1))

@@ -1,0 +1,129 @@
+"""Epochs driven in a few compiled calls instead of one call per step, with Keras' callbacks as in `model.fit`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from dlrun.engine.feeding import Feeder, Order
+
+CHUNK_SECONDS = 0.5  # between two looks at signals, progress and the loss
+_FIRST_CHUNK = 8  # steps; then the chunks grow with what was measured
+
+OnSteps = Callable[[int, dict[str, Any]], None]  # steps done in this epoch, and what the last one logs
+
+
+class Steps(Protocol):
+    """What a backend gives: many steps in one call."""
+
+    def place(self, array: np.ndarray) -> Any: ...
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
+    def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]: ...
+    def test(self, order: Any, start: int, stop: int) -> dict[str, Any]: ...
+
+
+def make_steps(model: keras.Model, feeder: Feeder, *, jit_compile: bool) -> Steps:
+    """The steps of the backend in use."""
+    if keras.backend.backend() == "jax":
+        from dlrun.engine.jax_steps import JaxSteps
+
+        return JaxSteps(model, feeder)
+    from dlrun.engine.tensorflow_steps import TensorFlowSteps
+
+    return TensorFlowSteps(model, feeder, jit_compile=jit_compile)
+
+
+def fit_whole_epochs(
+    model: keras.Model,
+    steps: Steps,
+    *,
+    order: Order,
+    validation: np.ndarray | None,
+    batch_size: int,
+    epochs: int,
+    initial_epoch: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    on_steps: OnSteps,
+) -> None:
+    """What `model.fit` does, with the callbacks' hooks for epochs and for validation; no hook for a batch is called.
+
+    `order` is asked once an epoch, `validation` are rows `(n,)`. `on_steps` is called about every CHUNK_SECONDS; what
+    it raises ends the training.
+    """
+    hooks = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, epochs=epochs, verbose=0)
+    training, testing = _Chunks(batch_size), _Chunks(batch_size)
+    fixed = None if validation is None else training.batches(validation, 0, steps.place)
+    model.stop_training = False
+    logs: dict[str, Any] = {}
+    hooks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        model.reset_metrics()
+        hooks.on_epoch_begin(epoch)
+        batches = training.batches(*order(), steps.place)
+        steps.begin()
+        for done, logs in training.run(batches, steps.train):
+            on_steps(done, logs)
+        steps.end()
+        if fixed is not None:
+            logs = logs | _validate(model, steps, hooks, fixed, testing)
+        hooks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Optimizer) and epochs > 0:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    hooks.on_train_end(logs)
+
+
+def _validate(model: keras.Model, steps: Steps, hooks: Any, batches: list[Any], chunks: _Chunks) -> dict[str, Any]:
+    hooks.on_test_begin()
+    model.reset_metrics()
+    steps.begin()
+    *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: steps.test(order, start, stop))
+    steps.end()
+    hooks.on_test_end(found)
+    return {f"val_{name}": value for name, value in found.items()}
+
+
+class _Chunks:
+    """Rows as batches, and runs of batches that take about CHUNK_SECONDS each."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._size = _FIRST_CHUNK
+
+    def batches(self, rows: np.ndarray, seed: int, place: Callable[[np.ndarray], Any]) -> list[Any]:
+        """`(steps, order, seeds)` of the full batches, and of the partial last one: order `(steps, batch)`, seeds
+        `(steps, 2)`, int32.
+        """
+        full = len(rows) // self._batch_size
+        seeds = np.stack([np.full(full + 1, seed), np.arange(full + 1)], axis=1).astype("int32")
+        cut = full * self._batch_size
+        groups = [(rows[:cut].reshape(full, self._batch_size), seeds[:full]), (rows[None, cut:], seeds[full:])]
+        return [(len(o), place(o.astype("int32")), place(s)) for o, s in groups if o.size]
+
+    def run(self, batches: list[Any], call: Callable[..., dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Steps done and logs, after each chunk."""
+        before = 0
+        for count, order, seeds in batches:
+            start = 0
+            while start < count:
+                began, stop = time.perf_counter(), min(count, start + self._size)
+                logs = call(order, seeds, start, stop)
+                for value in logs.values():
+                    float(value)  # waits for the result
+                self._fit_size(stop - start, time.perf_counter() - began)
+                start = stop
+                yield before + stop, logs
+            before += count
+
+    def _fit_size(self, steps: int, seconds: float) -> None:
+        """Grow or shrink towards CHUNK_SECONDS. A short chunk, at the end of an epoch, tells little."""
+        if steps >= self._size or seconds > CHUNK_SECONDS:
+            wanted = math.ceil(steps * CHUNK_SECONDS / max(seconds, 1e-6))
+            self._size = max(1, min(wanted, 8 * self._size))
