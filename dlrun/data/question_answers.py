@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import dlrun
@@ -42,7 +44,7 @@ def question_answers(
         )
     random = np.random.default_rng(SEED)
     topics, kinds = random.integers(0, TOPICS, rows), random.integers(0, KINDS, rows)
-    ids = {"dtype": "uint16", "value_range": (0, num_words - 1), "vocabulary_size": num_words}
+    ids: dict[str, Any] = {"dtype": "uint16", "value_range": (0, num_words - 1), "vocabulary_size": num_words}
     lengths = {"text": text_length, "question": question_length}
     return Dataset(
         name="question_answers",
