@@ -68,7 +68,7 @@ def start_keras(config: Config, *, verbose: bool) -> None:
 
     if sys.stderr.isatty():
         typer.echo("starting TensorFlow ...\r", err=True, nl=False)
-    import_keras(config.runtime.backend, config.runtime.device, verbose=verbose)
+    import_keras(config.runtime.backend, config.runtime.device, verbose=verbose, lean=True)
 
 
 def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Config:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
 
 from dlrun.errors import DataError
 
@@ -33,6 +32,8 @@ def one_fold(
     if fold["repeat"] and kind in ("head", "time"):
         raise DataError(f"folds of kind {kind} are the same in every repetition", key=("split", "fold", "repeat"))
     _check_enough(kind, labels, rows, n_splits)
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit  # here: a second to import
+
     shuffle: dict[str, Any] = {"shuffle": True, "random_state": seed}
     makers: dict[str, Callable[[], Any]] = {
         "head": lambda: KFold(n_splits),

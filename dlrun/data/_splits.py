@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from dlrun.data._folds import NotStratifiedError, one_fold
 from dlrun.data._times import time_order
@@ -201,6 +200,8 @@ def _cut(plan: _Plan, pool: np.ndarray, count: int, part: str) -> tuple[np.ndarr
     classes = plan.rows.classes[pool] if plan.kind == "stratified" and plan.rows.classes is not None else None
     if classes is not None:
         _check_stratified(classes, count, part)
+    from sklearn.model_selection import train_test_split  # here: a second to import, and many splits do without
+
     rest, taken = train_test_split(pool, test_size=count, random_state=seed, stratify=classes)
     return np.sort(rest), np.sort(taken)
 
