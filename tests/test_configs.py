@@ -6,7 +6,7 @@ from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.rehearse import rehearse, summarise
 
-BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes"}
+BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes", "social_posts", "question_answers"}
 WITH_SAMPLE = {
     *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "reuters", "boston_housing"),
     *("mnist", "mnist_convnet", "fashion_mnist", "cifar10"),

@@ -69,20 +69,23 @@ def test_batches_have_the_shape_and_dtype_of_the_spec(prepared):
     arrays = {**prepared.arrays, **prepared.shared}
     tensors = {name: tf.constant(array) for name, array in arrays.items()}
     batch = tf.function(lambda indices: prepared.encoder.batch(tensors, indices))(tf.constant([2, 0, 5]))
-    (spec,) = prepared.spec.inputs.values()
-    assert tuple(batch.shape) == (3, *spec.shape)
-    assert keras.backend.standardize_dtype(batch.dtype) == spec.dtype
-    np.testing.assert_array_equal(batch, prepared.encoder.batch(arrays, np.array([2, 0, 5])))
+    again = prepared.encoder.batch(arrays, np.array([2, 0, 5]))
+    for name, spec in prepared.spec.inputs.items():
+        made, same = (found[name] if isinstance(found, dict) else found for found in (batch, again))
+        assert tuple(made.shape) == (3, *spec.shape)
+        assert keras.backend.standardize_dtype(made.dtype) == spec.dtype
+        np.testing.assert_array_equal(made, same)
 
 
 def test_rows_targets_and_splits_fit_together(prepared):
-    ((name, task),) = prepared.spec.tasks.items()
-    targets = prepared.targets[name]
+    targets = next(iter(prepared.targets.values()))
     indices = np.concatenate(list(prepared.splits.values()))
     assert all(len(array) == len(targets) for array in prepared.arrays.values())
     assert len(np.unique(indices)) == len(indices) <= len(targets)
     assert set(prepared.splits) == {"training", "validation", "test"}
-    assert targets.dtype == {"binary": "float32", "multiclass": "int32", "regression": "float32"}[task.kind]
+    for name, task in prepared.spec.tasks.items():
+        dtypes = {"binary": "float32", "multiclass": "int32", "regression": "float32"}
+        assert prepared.targets[name].dtype == dtypes[task.kind]
 
 
 @pytest.mark.parametrize("name", DATASETS.builtin_names())
