@@ -3,7 +3,8 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from dlrun.config.loading import config_from_mapping
-from dlrun.engine.baselines import baseline_for, baselines
+from dlrun.config.schema import Output
+from dlrun.engine.baselines import baseline_for, baselines, levels_of
 from dlrun.engine.resolve import load_data
 
 
@@ -41,3 +42,28 @@ def test_the_baseline_of_a_series_is_its_last_known_value(tmp_path):
     assert found["mse"] == pytest.approx((error**2).mean())
     scale = data.target_scales["height"].std[0]
     assert baselines(data, "validation", seed=1)["height"]["rmse"] == pytest.approx(found["rmse"] / scale)
+
+
+def test_shuffled_labels_score_as_guessing_by_their_frequencies_does():
+    data = load_data(config_from_mapping({"data": "digits", "split": {"validation": 600}}))
+    found = baselines(data, "validation", seed=1)["digit"]
+    labels = data.targets["digit"][data.splits["validation"]]
+    shares = np.bincount(labels) / len(labels)
+    assert found["accuracy_shuffled"] == pytest.approx((shares**2).sum(), abs=0.04)
+    assert baselines(data, "validation", seed=1)["digit"] == found
+    assert baselines(data, "validation", seed=2)["digit"]["accuracy_shuffled"] != found["accuracy_shuffled"]
+
+
+def test_the_sum_of_several_losses_has_a_baseline_only_if_each_has_one():
+    tables = {"a": {"mse": 2.0}, "b": {"crossentropy": 0.5, "accuracy": 0.7, "accuracy_shuffled": 0.6}}
+    outputs = {"a": Output(loss="mse", weight=0.5), "b": Output(loss="binary_crossentropy")}
+    names = ["val_loss", "val_a_loss", "val_b_loss", "val_b_accuracy", "val_b_auc"]
+    assert levels_of(names, outputs, tables) == {
+        "val_loss": 1.5,
+        "val_a_loss": 2.0,
+        "val_b_loss": 0.5,
+        "val_b_accuracy": 0.7,
+        "val_b_accuracy_shuffled": 0.6,
+    }
+    huber = {**outputs, "a": Output(loss="huber")}
+    assert "val_loss" not in levels_of(names, huber, tables)
