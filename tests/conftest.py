@@ -32,6 +32,20 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
+def pictures() -> None:
+    """Lets a test render pictures."""
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves pictures empty in all other tests: rendering them takes a third of a small training."""
+    if "pictures" not in request.fixturenames:
+        from matplotlib.figure import Figure
+
+        monkeypatch.setattr(Figure, "savefig", lambda _figure, path, **_options: Path(path).touch())
+
+
+@pytest.fixture
 def real_data() -> None:
     """Skips a test when the real data files are not there."""
     if not os.environ.get("DLRUN_DATA"):

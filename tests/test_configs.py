@@ -30,7 +30,8 @@ def test_a_config_loads_and_opens_with_its_source(name):
 
 @pytest.mark.parametrize("name", sorted(BUNDLED | WITH_SAMPLE))
 def test_a_config_rehearses_offline(name):
-    options = ["runtime.jit_compile=false", *(["data.sample=true"] if name in WITH_SAMPLE else [])]
+    options = ["runtime.jit_compile=false", "training.batch_size=16"]
+    options += ["data.sample=true"] if name in WITH_SAMPLE else []
     assert rehearse(load_config(shipped_configs()[name], options)).model.parameters > 0
 
 

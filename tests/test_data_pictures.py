@@ -3,6 +3,8 @@ import pytest
 
 from dlrun.data_pictures import draw_histograms, draw_images, draw_series, draw_windows
 
+pytestmark = pytest.mark.usefixtures("pictures")
+
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("top", [1.0, 255.0, 0.0, -1.0])

@@ -106,9 +106,7 @@ def test_other_systems_get_their_advice(monkeypatch, system, advice):
 def test_the_cache_is_told_with_its_size_and_how_to_empty_it(monkeypatch, tmp_path):
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path))
     monkeypatch.setenv("DLRUN_CACHE_LIMIT_GB", "2.5")
-    assert doctor._cache() == doctor.Finding(
-        "cache", doctor.OK, f"prepared data: 0.0 of at most 2.5 GB, in {tmp_path}"
-    )
+    assert doctor._cache() == doctor.Finding("cache", doctor.OK, f"prepared data: 0.0 of at most 2.5 GB, in {tmp_path}")
     with (tmp_path / "a.bin").open("wb") as file:
         file.truncate(1_200_000_000)
     assert "prepared data: 1.2 of at most 2.5 GB" in doctor._cache().text

@@ -73,6 +73,7 @@ def test_generated_texts_are_decoded(capsys):
     assert any("stand-in" in note for note in found["notes"])
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize(("config", "picture"), [("digits", "pixels.png"), ("people.yaml", "features.png")])
 def test_pictures_are_drawn(table, capsys, config, picture):
     found = _json(capsys, config, "--plot", "pictures")
@@ -80,6 +81,7 @@ def test_pictures_are_drawn(table, capsys, config, picture):
     assert (table / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_series_is_drawn_with_its_windows_and_parts(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rows = "".join(f"2024-01-{1 + i // 24:02} {i % 24:02}:00,{i % 11},{i % 7}.5\n" for i in range(24 * 20))
@@ -91,6 +93,7 @@ def test_a_series_is_drawn_with_its_windows_and_parts(tmp_path, monkeypatch, cap
     assert found["inputs"][0]["shape"] == [24, 2]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_images_of_a_folder_are_drawn_and_named(tmp_path, monkeypatch, capsys):
     from PIL import Image
 

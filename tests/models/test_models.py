@@ -94,12 +94,11 @@ def test_a_model_learns_64_samples_and_survives_saving(name, tmp_path):
     inputs, targets = _samples(given)
     model = build_model(Component(name=name, **arguments), _spec(given, "binary"))
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", jit_compile=False)
-    before = model.evaluate(inputs, targets, verbose=0)
-    model.fit(inputs, targets, epochs=20, batch_size=64, verbose=0)
-    assert model.evaluate(inputs, targets, verbose=0) < 0.8 * before
+    losses = [model.train_on_batch(inputs, targets) for _ in range(20)]
+    assert losses[-1] < 0.8 * losses[0]
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
+    np.testing.assert_array_equal(again(inputs), model(inputs))
 
 
 @pytest.mark.parametrize(
