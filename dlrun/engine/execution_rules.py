@@ -29,7 +29,7 @@ class Execution:
 
 def choose_execution(
     runtime: Runtime,
-    model: keras.Model,
+    model: Any,
     callbacks: Sequence[keras.callbacks.Callback],
     *,
     streams: bool,
@@ -48,7 +48,8 @@ def choose_execution(
     mode: Mode = "stepwise" if reason else "whole_epoch"
     jit = runtime.jit_compile
     if jit == "auto":
-        jit = bool(model.jit_compile) and (on_gpu or pays_to_compile(model, steps, batch_size, mode))
+        possible = all(layer.supports_jit for layer in model._flatten_layers()) and not runtime.deterministic
+        jit = possible and (model.jit_compile if on_gpu else pays_to_compile(model, steps, batch_size, mode))
     return Execution(mode, jit, reason)
 
 
@@ -85,7 +86,7 @@ def _overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
     return found is not getattr(keras.callbacks.Callback, hook, None)
 
 
-def pays_to_compile(model: keras.Model, steps: int, batch_size: int, mode: Mode) -> bool:
+def pays_to_compile(model: Any, steps: int, batch_size: int, mode: Mode) -> bool:
     """Whether XLA is expected to save more time in the steps of a run than it takes to compile, on a CPU.
 
     Measured on two cores (docs/performance.md): per step and layer with weights about 20 us, and in dense layers about

@@ -20,8 +20,8 @@ class TensorFlowSteps:
     def __init__(self, model: keras.Model, feeder: Feeder, *, jit_compile: bool) -> None:
         self._model, self._feeder = model, feeder
         self._tensors = feeder.tensors  # made here, outside of any graph
-        self._train = tf.function(self._train_steps, jit_compile=jit_compile, autograph=False)
-        self._test = tf.function(self._test_steps, jit_compile=jit_compile, autograph=False)
+        self._train = _compiled(self._train_steps, jit_compile)
+        self._test = _compiled(self._test_steps, jit_compile)
 
     def place(self, array: np.ndarray) -> Any:
         """An array of indices as what `train` and `test` take."""
@@ -65,3 +65,14 @@ class TensorFlowSteps:
             return self._model.get_metrics_result()
         tf.while_loop(lambda step: step < stop - 1, body, [start], parallel_iterations=1)
         return step_function(batch(stop - 1))
+
+
+def _compiled(function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
+    """The function as a graph, through XLA if asked; but never for a single batch, such as the partial last one of an
+    epoch: another shape is compiled anew, which takes longer than such a step can save.
+    """
+    graph = tf.function(function, autograph=False)
+    if not jit_compile:
+        return graph
+    fast = tf.function(function, autograph=False, jit_compile=True)
+    return lambda order, *arguments: (fast if len(order) > 1 else graph)(order, *arguments)
