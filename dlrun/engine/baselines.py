@@ -14,6 +14,7 @@ from dlrun.seeds import child_seed
 from dlrun.spec import Task
 
 SHUFFLED = "_shuffled"  # ends the name of what shuffled labels score
+SHUFFLES = 20  # one alone is a matter of luck on few rows
 _ALIASES = {
     **dict.fromkeys(("acc", "binary_accuracy", "sparse_categorical_accuracy", "categorical_accuracy"), "accuracy"),
     "mean_absolute_error": "mae",
@@ -27,7 +28,7 @@ def baselines(data: Prepared, split: str, *, seed: int, original_units: bool = F
     """What knowing nothing of the inputs scores on a split, by task and metric.
 
     For classes `accuracy` is that of always saying the most frequent one of training, and `accuracy_shuffled` that of
-    the labels themselves in random order, i.e. of guessing by their frequencies (DLwP 3.5.5). For numbers it is the
+    the labels themselves in random order, i.e. of guessing by their frequencies (DLwP 3.5.4). For numbers it is the
     mean and median of the training targets; for a series the last known value, the naive forecast (DLwP 6.3.3).
     Values are in the model's units, to stand beside what Keras logs, or in the original ones.
     """
@@ -39,11 +40,16 @@ def baselines(data: Prepared, split: str, *, seed: int, original_units: bool = F
             known = _persistence(data, name, split, original_units) if name in data.persistence else None
             found[name] = _of_numbers(training, other, known)
         else:
-            found[name] = _of_labels(true_labels(training, task), true_labels(other, task), task)
-            order = np.random.default_rng(child_seed(seed, "baseline", name)).permutation(len(other))
             truth = true_labels(other, task)
-            found[name][f"accuracy{SHUFFLED}"] = float((truth == truth[order]).mean())
+            shuffled = _of_shuffled(truth, child_seed(seed, "baseline", name))
+            found[name] = {**_of_labels(true_labels(training, task), truth, task), f"accuracy{SHUFFLED}": shuffled}
     return found
+
+
+def _of_shuffled(truth: np.ndarray, seed: int) -> float:
+    """The accuracy of a shuffled copy of the labels `(rows,)` or `(rows, labels)`, the mean of several shuffles."""
+    random = np.random.default_rng(seed)
+    return float(np.mean([(truth == random.permutation(truth)).mean() for _ in range(SHUFFLES)]))
 
 
 def _of_numbers(training: np.ndarray, other: np.ndarray, known: np.ndarray | None) -> dict[str, float]:
