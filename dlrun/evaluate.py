@@ -129,7 +129,8 @@ def _check_inputs(model: keras.Model, data: Prepared) -> None:
     wanted = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     given = {name: tuple(spec.shape) for name, spec in data.spec.inputs.items()}
     if (wanted != given) if len(given) > 1 else (list(wanted.values()) != list(given.values())):
-        raise ConfigError(f"the model takes inputs of shape {_shapes(wanted)}, the data gives {_shapes(given)}")
+        message = f"the model takes inputs of shape {_shapes(wanted)}, the data gives {_shapes(given)}"
+        raise ConfigError(message, key=("data",))
 
 
 def _check_outputs(model: keras.Model, data: Prepared) -> None:

@@ -1,10 +1,18 @@
+import keras
 import pytest
 
 from dlrun.config.loading import config_from_mapping
 from dlrun.config.schema import Component, Output
-from dlrun.engine.compiling import choose_output, choose_outputs, make_metrics, make_optimizer, resolve_monitor
+from dlrun.engine.compiling import (
+    choose_output,
+    choose_outputs,
+    compile_model,
+    make_metrics,
+    make_optimizer,
+    resolve_monitor,
+)
 from dlrun.errors import ConfigError
-from dlrun.spec import Task
+from dlrun.spec import DataSpec, InputSpec, Task
 
 BINARY = Task("binary", ("no", "yes"))
 CLASSES = Task("multiclass", ("a", "b", "c"))
@@ -70,3 +78,13 @@ def test_what_keras_refuses_is_told_with_the_section():
     with pytest.raises(ConfigError, match="Keras refuses the arguments of Adam") as caught:
         make_optimizer(Component(name="adam", clipnorm=1.0, clipvalue=1.0))
     assert caught.value.problems[0].key == ("optimizer",)
+
+
+def test_outputs_of_several_tasks_come_by_name():
+    tasks = {"age": Task("regression"), "gender": BINARY}
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1, "sigmoid")(inputs)])
+    config = config_from_mapping({"data": "digits"})
+    config = config.model_copy(update={"outputs": choose_outputs(config, tasks)})
+    with pytest.raises(ConfigError, match="a dict of outputs with the names age, gender"):
+        compile_model(model, config, DataSpec({"x": InputSpec((2,))}, tasks))
