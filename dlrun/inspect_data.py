@@ -15,11 +15,9 @@ from dlrun.config.schema import Config
 from dlrun.data._checks import class_codes
 from dlrun.data._dataset import Dataset, Prepared
 from dlrun.data_pictures import draw_histograms, draw_images, draw_series, draw_windows
-from dlrun.data_places import data_context
 from dlrun.engine.feeding import Feeder, sample_order
-from dlrun.engine.resolve import load_data, open_session
+from dlrun.engine.resolve import load_data, open_session, read_data
 from dlrun.files import make_folder
-from dlrun.registry import DATASETS
 from dlrun.seeds import child_seed
 from dlrun.spec import InputSpec, Task
 
@@ -93,8 +91,8 @@ def inspect_data(config: Config, *, plot: Path | None = None) -> Inspection:
     `plot`: a folder for pictures. Raises DlrunError.
     """
     with open_session(config):
-        data = load_data(config)
-        raw = DATASETS.get(config.data.name)(data_context(config), **config.data.parameters)
+        raw = read_data(config)
+        data = load_data(config, dataset=raw)
         order = sample_order(data.splits["training"], config.seed, 0)
         feeder = Feeder(data.encoder, {**data.arrays, **data.shared})
         rows = order[: config.training.batch_size]

@@ -22,6 +22,7 @@ def test_validation_scores_what_training_logged(run):
     assert run.record()["test_readings"] == []
 
 
+@pytest.mark.usefixtures("pictures")
 def test_every_reading_of_test_is_recorded(run):
     config = load_config(run.config_file)
     for number in (1, 2):

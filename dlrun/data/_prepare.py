@@ -29,15 +29,25 @@ def prepare_data(
     seed: int,
     fitted: Saved | None = None,
 ) -> Prepared:
-    """Load the dataset `name` with its `parameters`, divide it by the `split` section, bring it to rest.
+    """Read the dataset `name` with its `parameters`, and prepare it. Raises DataError."""
+    return prepare_dataset(read_dataset(name, parameters, context), split=split, seed=seed, fitted=fitted)
 
-    `split` holds all keys of its section, `seed` is the root of the seed tree. Whatever is learned (encoder, target
-    scales, labels) is learned from the training rows, or taken from `fitted`, the state of a run. Raises DataError.
-    """
+
+def read_dataset(name: str, parameters: Mapping[str, Any], context: DataContext) -> Dataset:
+    """The rows of a dataset, raw, checked. Raises DataError."""
     dataset = DATASETS.get(name)(context, **parameters)
     if not isinstance(dataset, Dataset):
         raise PluginError(f"the dataset {name!r} returned {type(dataset).__name__}", expected="a Dataset")
     check_dataset(dataset)
+    return dataset
+
+
+def prepare_dataset(dataset: Dataset, *, split: Mapping[str, Any], seed: int, fitted: Saved | None = None) -> Prepared:
+    """Divide a dataset by the `split` section and bring it to rest.
+
+    `split` holds all keys of its section, `seed` is the root of the seed tree. Whatever is learned (encoder, target
+    scales, labels) is learned from the training rows, or taken from `fitted`, the state of a run. Raises DataError.
+    """
     check_sequence(dataset, split)
     if fitted:
         dataset = with_fitted(dataset, fitted)

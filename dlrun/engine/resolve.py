@@ -17,8 +17,8 @@ import keras
 from dlrun import environment
 from dlrun.config.dumping import dump_config
 from dlrun.config.schema import Component, Config
-from dlrun.data._dataset import Prepared
-from dlrun.data._prepare import prepare_data
+from dlrun.data._dataset import Dataset, Prepared
+from dlrun.data._prepare import prepare_dataset, read_dataset
 from dlrun.data._saved import Saved
 from dlrun.data_places import data_context
 from dlrun.engine.saving import loading_trouble
@@ -87,20 +87,27 @@ def builders(config: Config) -> dict[str, Callable[..., Any]]:
     return found
 
 
-def load_data(config: Config, fitted: Saved | None = None) -> Prepared:
+def load_data(config: Config, fitted: Saved | None = None, *, dataset: Dataset | None = None) -> Prepared:
     """Step 6 of a run: locate, load, split, fit the encoder on the training part, or use what a run has `fitted`.
 
-    Raises DataError, and ConfigError when a plugin's dataset fails.
+    `dataset` is what `read_data` gave, if that was called before. Raises DataError, and ConfigError when a plugin's
+    dataset fails.
     """
+    dataset = dataset or read_data(config)
+    with _told_as_data(config):
+        return prepare_dataset(dataset, split=config.split.model_dump(), seed=config.seed, fitted=fitted)
+
+
+def read_data(config: Config) -> Dataset:
+    """The first half of `load_data`: the raw rows. Raises as it does."""
+    with _told_as_data(config):
+        return read_dataset(config.data.name, config.data.parameters, data_context(config))
+
+
+@contextlib.contextmanager
+def _told_as_data(config: Config) -> Iterator[None]:
     try:
-        return prepare_data(
-            config.data.name,
-            config.data.parameters,
-            context=data_context(config),
-            split=config.split.model_dump(),
-            seed=config.seed,
-            fitted=fitted,
-        )
+        yield
     except DlrunError:
         raise
     except (Exception, SystemExit) as error:  # boundary: a dataset's code

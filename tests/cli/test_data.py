@@ -3,6 +3,7 @@ import json
 import pytest
 
 from dlrun.cli import main
+from dlrun.registry import DATASETS
 
 CSV = "age,city,income\n" + "".join(f"{20 + i % 40},{'Rome' if i % 3 else 'Bern'},{1000 + 7 * i}\n" for i in range(60))
 
@@ -117,3 +118,10 @@ def test_more_labels_than_fit_are_cut_on_the_screen_only(capsys):
 def test_a_missing_file_is_an_error_of_the_data(table, capsys):
     assert main(["data", "people.yaml", "-s", "data.path=nobody.csv"]) == 1
     assert "nobody.csv" in capsys.readouterr().err
+
+
+def test_the_data_is_read_once(capsys, monkeypatch):
+    builder, calls = DATASETS.get("digits"), []
+    monkeypatch.setitem(DATASETS._builders, "digits", lambda *a, **k: calls.append(1) or builder(*a, **k))
+    assert _json(capsys, "digits")["examples"]
+    assert len(calls) == 1
