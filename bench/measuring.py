@@ -16,7 +16,7 @@ KERAS_EPOCH = re.compile(r"^\d+/(?P<steps>\d+) - .*?(?P<metrics>(?:[a-z_]\w*: \S
 KERAS_VALUE = re.compile(r"(\w+): ([-+.\deE]+|nan|inf)")
 DLRUN_EPOCH = re.compile(r"^epoch \d+  [\d.]+ s  (?P<metrics>.*)$")
 DLRUN_VALUE = re.compile(r"(\w+) ([-+.\deE]+|nan|inf)(?:  |$)")
-DLRUN_STEPS = re.compile(r"^model: .* epochs of (?P<steps>\d+) steps$")
+DLRUN_STEPS = re.compile(r"^model: .* epochs of (?P<steps>\d+) steps\b")
 SAME_METRICS = {"acc": "accuracy", "val_acc": "val_accuracy"}
 
 

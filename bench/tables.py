@@ -43,7 +43,13 @@ def screen_table(results: Sequence[Result]) -> Table:
 
 def markdown(results: Sequence[Result], startup: Sequence[StartUp], about: Sequence[str]) -> str:
     """Machine, table, problems and start-up times as Markdown."""
-    lines = [*about, "", _row(HEAD), _row(["---"] * len(HEAD))]
+    lines = [
+        *about,
+        "Values are script / dlrun, ratios above 1 are in favour of dlrun.",
+        "",
+        _row(HEAD),
+        _row(["---"] * len(HEAD)),
+    ]
     lines += [_row(row) for row in [*map(cells, results), mean_cells(results)]]
     problems = [f"- {result.pair.name}: {result.problem.splitlines()[0]}" for result in results if result.problem]
     lines += ["", *problems] if problems else []
