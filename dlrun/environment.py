@@ -63,6 +63,7 @@ def import_keras(backend: str, device: str, *, verbose: bool = False, lean: bool
         with held, hidden(left_out):
             importlib.import_module("keras")
             importlib.import_module(backend)
+            importlib.import_module("tensorflow")  # Keras imports it with any backend, to seed it
     except ImportError as error:
         raise DeviceError(f"Keras with the backend {backend} cannot be imported: {error}") from error
 

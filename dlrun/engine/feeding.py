@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -99,7 +100,7 @@ class Feeder:
     @cached_property
     def tensors(self) -> Tensors:
         """Everything as tensors; all that `batch` needs."""
-        with keras.device(None if self._on_device else "cpu:0"):
+        with contextlib.nullcontext() if self._on_device else keras.device("cpu:0"):
             return {
                 group: {name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}
                 for group, arrays in (self._rows | {"inputs": self._rows["inputs"] | self._shared}).items()

@@ -23,6 +23,8 @@ class JaxSteps:
     def __init__(self, model: keras.Model, feeder: Feeder) -> None:
         self._model, self._feeder = model, feeder
         self._state: State = ()
+        row = np.zeros(1, "int32")  # as Keras' own trainer does, so that no variable is made inside a compiled step
+        model._symbolic_build(data_batch=feeder.batch(feeder.tensors, row))
         self._train = jax.jit(self._train_steps, donate_argnums=0)
         self._test = jax.jit(self._test_steps)
 
