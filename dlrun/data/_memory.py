@@ -59,7 +59,8 @@ def named_columns(values: Any) -> Mapping[str, Any] | None:
         named = any(isinstance(name, str) for name in values.columns)  # header=None numbers them
         return {str(name): values[name] for name in values.columns} if named else None
     if isinstance(values, Sequence) and values and all(isinstance(row, Mapping) for row in values):
-        return {str(name): [row.get(name) for row in values] for name in values[0]}
+        names = {name: None for row in values for name in row}  # of all rows, in order
+        return {str(name): [row.get(name) for row in values] for name in names}
     return None
 
 

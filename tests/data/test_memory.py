@@ -210,3 +210,7 @@ def test_frames_whose_columns_are_numbered_have_no_names():
         columns = (0, 1)
 
     assert named_columns(Frame()) is None
+
+
+def test_a_column_that_only_later_rows_have_is_found():
+    assert named_columns([{"a": 1}, {"b": 2}]) == {"a": [1, None], "b": [None, 2]}
