@@ -59,7 +59,7 @@ PAIRS = (
     Pair("imdb_embed8", "imdb/imdb.npz", "val_accuracy", 0.05, 3, 8_000, 50_000),
     Pair("imdb_lstm", "imdb/imdb.npz", "val_accuracy", 0.15, 2, 4_000, 50_000),
     Pair("imdb_conv1d", "imdb/imdb.npz", "val_accuracy", 0.15, 2, 4_000, 50_000),
-    Pair("jena_dense", JENA, "val_loss", 2.0),
+    Pair("jena_dense", JENA, "val_loss", 3.0),  # validation is another season, so this swings
     Pair("jena_gru", JENA, "val_loss", 0.3),
 )
 
