@@ -232,12 +232,15 @@ def test_an_interrupted_run_keeps_every_finished_epoch(digits, outputs):
     assert checkpointing.read(outputs / "cut" / "checkpoint").epoch == 4
 
 
-def test_a_short_epoch_is_finished_before_a_run_stops(digits, outputs):
+def test_a_short_epoch_is_finished_before_a_run_stops(digits, outputs, monkeypatch):
+    monkeypatch.setattr("dlrun.engine.callbacks.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
+
     def stop(event):
         if isinstance(event, StepDone) and event.epoch == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    training = {"epochs": 5, "batch_size": 2, "tensorboard": False, "checkpoint_every_seconds": 1000}
+    training = {"epochs": 5, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000}
     with pytest.raises(Interrupted, match="stopped after 3 epochs\\n"):
         train(digits(training=training), run_dir=outputs / "cut", on_event=stop)
     assert checkpointing.read(outputs / "cut" / "checkpoint").epoch == 3
