@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
 from dlrun.data._dataset import TargetScale
 from dlrun.engine.feeding import Feeder
@@ -101,6 +100,12 @@ def score(outputs: np.ndarray, targets: np.ndarray, task: Task, seed: int) -> Sc
     """Metrics of outputs `(rows, units)` against targets, both in original units."""
     if task.kind == "regression":
         return _score_numbers(outputs, targets.reshape(len(targets), -1), seed)
+    return _score_classes(outputs, targets, task, seed)
+
+
+def _score_classes(outputs: np.ndarray, targets: np.ndarray, task: Task, seed: int) -> Score:
+    from sklearn import metrics as sklearn_metrics  # here: training does without, and it takes a second to import
+
     truth, guess = true_labels(targets, task), predicted_labels(outputs, task)
     correct = (truth == guess).reshape(len(truth), -1).mean(axis=1)
     values = {"accuracy": float(correct.mean())}
@@ -120,6 +125,8 @@ def score(outputs: np.ndarray, targets: np.ndarray, task: Task, seed: int) -> Sc
 
 
 def _per_class(truth: np.ndarray, guess: np.ndarray, task: Task) -> list[dict[str, Any]]:
+    from sklearn import metrics as sklearn_metrics
+
     table = sklearn_metrics.precision_recall_fscore_support(
         truth, guess, labels=list(range(len(task.labels))), zero_division=0
     )
