@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from dlrun.config.schema import Component, Config
 from dlrun.engine import checkpointing
@@ -73,6 +74,18 @@ def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str,
     path = folder / str(arguments.get(argument) or default)
     path.parent.mkdir(parents=True, exist_ok=True)
     return {**arguments, argument: str(path)}
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """Logs as numbers. Raises ConfigError for one that is an array."""
+    for name, value in logs.items():
+        if np.ndim(value):
+            raise ConfigError(
+                f"{name} is logged as {np.size(value)} values, and a history keeps one number",
+                key=("metrics",),
+                hint="metrics such as F1Score give one with average: macro",
+            )
+    return {name: float(value) for name, value in logs.items()}
 
 
 @dataclass(frozen=True)
@@ -142,12 +155,12 @@ class RunRecorder(keras.callbacks.Callback):
         now = time.perf_counter()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
-            values = {name: float(value) for name, value in logs.items()}
+            values = _numbers(logs)
             self._check_finite(values, f"by step {steps}")
             self.emit(StepDone(self._epoch, steps, values))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        row = {name: float(value) for name, value in (logs or {}).items()}
+        row = _numbers(logs or {})
         self._check_finite(row, "at its end")
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:

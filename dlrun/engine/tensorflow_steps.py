@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dlrun.engine.feeding import Feeder
 
-_KERAS_STEPS = {name: getattr(keras.Model, name) for name in ("train_step", "test_step")}
+_KERAS_STEPS = {name: getattr(keras.Model, name) for name in ("train_step", "test_step", "compute_metrics")}
 
 
 class TensorFlowSteps:
@@ -60,7 +60,8 @@ class TensorFlowSteps:
             step_function(batch(step))
             return step + 1
 
-        if getattr(type(self._model), name) is _KERAS_STEPS[name]:  # all it logs lies in the metrics
+        kind = type(self._model)
+        if all(getattr(kind, one) is _KERAS_STEPS[one] for one in (name, "compute_metrics")):  # it logs the metrics
             tf.while_loop(lambda step: step < stop, body, [start], parallel_iterations=1)
             return self._model.get_metrics_result()
         tf.while_loop(lambda step: step < stop - 1, body, [start], parallel_iterations=1)

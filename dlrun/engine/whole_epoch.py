@@ -70,6 +70,7 @@ def fit_whole_epochs(
         for done, logs in training.run(batches, steps.train):
             on_steps(done, logs)
         steps.end()
+        logs = _logged_by_fit(model, "train_step", logs)
         if fixed is not None:
             logs = logs | _validate(model, steps, hooks, fixed, testing)
         hooks.on_epoch_end(epoch, logs)
@@ -86,8 +87,31 @@ def _validate(model: keras.Model, steps: Steps, hooks: Any, batches: list[Any], 
     steps.begin()
     *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: steps.test(order, start, stop))
     steps.end()
+    found = _logged_by_fit(model, "test_step", found)
     hooks.on_test_end(found)
     return {f"val_{name}": value for name, value in found.items()}
+
+
+def _logged_by_fit(model: keras.Model, step: str, logs: dict[str, Any]) -> dict[str, Any]:
+    """What `model.fit` logs after the last step: of a step of the user's own that logs under exactly the names of the
+    model's metrics the values of these metrics.
+    """
+    if getattr(type(model), step) is getattr(keras.Model, step):
+        return logs
+    metrics = model.get_metrics_result()
+    return _plain(metrics) if metrics.keys() == logs.keys() else logs
+
+
+def _plain(logs: dict[str, Any]) -> dict[str, Any]:
+    """Logs as numbers, nested ones side by side; what is no number stays."""
+    found: dict[str, Any] = {}
+    for name, value in logs.items():
+        if isinstance(value, dict):
+            found |= _plain(value)
+        else:
+            array = keras.ops.convert_to_numpy(value)  # waits for the result
+            found[name] = float(array) if array.ndim == 0 else array
+    return found
 
 
 class _Chunks:
@@ -114,9 +138,7 @@ class _Chunks:
             start = 0
             while start < count:
                 began, stop = time.perf_counter(), min(count, start + self._size)
-                logs = call(order, seeds, start, stop)
-                for value in logs.values():
-                    float(value)  # waits for the result
+                logs = _plain(call(order, seeds, start, stop))
                 self._fit_size(stop - start, time.perf_counter() - began)
                 start = stop
                 yield before + stop, logs
