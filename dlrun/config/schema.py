@@ -88,6 +88,9 @@ class Training(Section):
     class_weight: Literal["balanced"] | dict[str | int, float] | None = Field(
         None, description="Weight of each label in the loss, or 'balanced': n / (classes * count)."
     )
+    sample_weight: str | None = Field(
+        None, description="Column of the data with a weight for each row in the loss of training; 0 leaves a row out."
+    )
     tensorboard: bool = Field(True, description="Write scalars for TensorBoard into the run.")
     checkpoint_every_seconds: float = Field(
         1.0,

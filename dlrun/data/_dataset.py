@@ -124,11 +124,11 @@ class Dataset:
     `(rows,)` for binary, int32 `(rows,)` for multiclass, float32 `(rows, labels)` for multilabel and for one-hot
     multiclass, float32 `(rows,)` or `(rows, outputs)` for regression. `parts` holds row indices the data itself gives
     ("training", "validation", "test"); rows in no part count as training. `columns` are per-row values that
-    `split.group` and `split.time` may name. `files` are the files read (for the fingerprint). `scale_targets` asks for
-    a TargetScale fitted on the training part for every regression task; `generated` says that this is stand-in data
-    (`--sample`). `persistence` has the last value that was known of a regression's target, per row and in its units,
-    by task: the naive forecast of a series. `in_sequence` says that neighbouring rows overlap, as windows of a series
-    do, so that only the parts the data gives keep them apart.
+    `split.group`, `split.time` and `training.sample_weight` may name. `files` are the files read (for the fingerprint).
+    `scale_targets` asks for a TargetScale fitted on the training part for every regression task; `generated` says that
+    this is stand-in data (`--sample`). `persistence` has the last value that was known of a regression's target, per
+    row and in its units, by task: the naive forecast of a series. `in_sequence` says that neighbouring rows overlap, as
+    windows of a series do, so that only the parts the data gives keep them apart.
     """
 
     name: str
@@ -158,8 +158,8 @@ class Prepared:
 
     `arrays` are per row, `shared` are not; `encoder.batch` takes both together. `splits` has "training" always,
     "validation" and "test" when they have rows. `target_scales` has the learned scale of a task by its name, for those
-    that have one; `original_targets` are the targets before it, the same arrays without one. `persistence` is that of
-    the dataset, in original units.
+    that have one; `original_targets` are the targets before it, the same arrays without one. `persistence`
+    (in original units) and `columns` are those of the dataset, `read_columns` the names of its raw arrays.
     """
 
     dataset: str
@@ -176,3 +176,5 @@ class Prepared:
     files: list[Path]
     notes: list[str]
     persistence: Arrays = field(default_factory=dict)
+    columns: Arrays = field(default_factory=dict)
+    read_columns: tuple[str, ...] = ()

@@ -77,6 +77,8 @@ def prepare_dataset(dataset: Dataset, *, split: Mapping[str, Any], seed: int, fi
         files=[path.absolute() for path in dataset.files],
         notes=[*dataset.notes, *splits.notes, *_column_notes(dataset, split)],
         persistence=dataset.persistence,
+        columns=dataset.columns,
+        read_columns=tuple(dataset.raw),
     )
 
 
