@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import platform
 import resource
@@ -38,11 +39,14 @@ def set_environment(backend: str, device: str, *, verbose: bool = False) -> None
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or JAX takes 75 % of a GPU's memory at once
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         if device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+
+EXTRAS = ("jax",)  # backends that do not come with dlrun itself
 
 # Packages that Keras and TensorFlow 2.21 import, where they are installed, for features no command of dlrun uses
 # (keras.wrappers, TFLite). `import keras` takes 5.0 s of CPU time with them and 3.3 s without, measured on two cores.
@@ -54,8 +58,9 @@ def import_keras(backend: str, device: str, *, verbose: bool = False, lean: bool
 
     TensorFlow 2.21 logs to file descriptor 2 while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says; unless `verbose`
     that is held back, and shown only when the import fails. `lean` leaves out what only notebooks may want of Keras
-    (keras.wrappers). Raises DeviceError when the backend is not installed.
+    (keras.wrappers). Raises DeviceError, which names the extra to install, when the backend is not there.
     """
+    _check_installed(backend)
     set_environment(backend, device, verbose=verbose)
     held = contextlib.nullcontext() if verbose or "keras" in sys.modules else _stderr_held_back()
     left_out = [package for package in UNUSED_BY_KERAS if lean and package != backend]
@@ -66,6 +71,13 @@ def import_keras(backend: str, device: str, *, verbose: bool = False, lean: bool
             importlib.import_module("tensorflow")  # Keras imports it with any backend, to seed it
     except ImportError as error:
         raise DeviceError(f"Keras with the backend {backend} cannot be imported: {error}") from error
+
+
+def _check_installed(backend: str) -> None:
+    """Raise DeviceError, naming the extra, unless the backend is there."""
+    if importlib.util.find_spec(backend) is None:
+        package = f"dlrun[{backend}]" if backend in EXTRAS else "dlrun"
+        raise DeviceError(f"the backend {backend} is not installed: pip install '{package}'")
 
 
 @contextlib.contextmanager
@@ -100,7 +112,7 @@ def _stderr_held_back() -> Iterator[None]:
 def installed_versions() -> dict[str, str]:
     """Versions that a result depends on."""
     versions = {"python": platform.python_version()}
-    for package in ("dlrun", "keras", "tensorflow", "numpy", "scikit-learn"):
+    for package in ("dlrun", "keras", "tensorflow", "jax", "jaxlib", "numpy", "scikit-learn"):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

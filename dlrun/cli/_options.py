@@ -67,7 +67,8 @@ def start_keras(config: Config, *, verbose: bool) -> None:
     from dlrun.environment import import_keras
 
     if sys.stderr.isatty():
-        typer.echo("starting TensorFlow ...\r", err=True, nl=False)
+        name = "JAX" if config.runtime.backend == "jax" else "TensorFlow"
+        typer.echo(f"starting {name} ...\r", err=True, nl=False)
     import_keras(config.runtime.backend, config.runtime.device, verbose=verbose, lean=True)
 
 

@@ -148,6 +148,7 @@ def _fit(
         epochs=epochs,
         initial_epoch=done,
         callbacks=hooks,
+        shuffle=False,  # the order is dlrun's own; Keras would shuffle the batches of a PyDataset once more
         verbose=0,
     )
 

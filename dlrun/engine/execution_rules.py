@@ -40,7 +40,11 @@ def choose_execution(
     """The execution for a compiled model; `steps` are those of the whole run, `streams` says that the data is read from
     files step by step. Raises ConfigError when the config asks for what cannot be.
     """
+    on_jax = keras.backend.backend() == "jax"
+    compilable = all(layer.supports_jit for layer in model._flatten_layers())
     reason = why_stepwise(model, callbacks, streams=streams)
+    if on_jax and (runtime.jit_compile is False or not compilable):
+        reason = reason or "JAX compiles whole epochs, and jit_compile is false or a layer does not allow it"
     if runtime.execution == "whole_epoch" and reason:
         raise ConfigError(f"whole-epoch execution is not possible: {reason}", key=("runtime", "execution"))
     if runtime.execution == "stepwise":
@@ -48,8 +52,8 @@ def choose_execution(
     mode: Mode = "stepwise" if reason else "whole_epoch"
     jit = runtime.jit_compile
     if jit == "auto":
-        possible = all(layer.supports_jit for layer in model._flatten_layers()) and not runtime.deterministic
-        jit = possible and (model.jit_compile if on_gpu else pays_to_compile(model, steps, batch_size, mode))
+        pays = on_jax or (model.jit_compile if on_gpu else pays_to_compile(model, steps, batch_size, mode))
+        jit = compilable and pays and (on_jax or not runtime.deterministic)
     return Execution(mode, jit, reason)
 
 

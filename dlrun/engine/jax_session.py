@@ -1,18 +1,31 @@
-"""Threads, devices and determinism of JAX."""
+"""Threads, devices, precision and determinism of JAX."""
 
 from __future__ import annotations
 
 import os
 
 import jax
+from jax._src import xla_bridge
+
+from dlrun import environment
 
 NAME, GPU_EXTRA = "JAX", "jax-gpu"
+_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def set_threads(wanted: int) -> int:
-    """The threads in force: JAX takes as many as the process may use, and has no setting for them."""
-    del wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Set the threads of the arithmetic on a CPU; the number in force, which is an earlier one if JAX has begun.
+
+    JAX has no setting for it, but its runtime reads PJRT_NPROC when it makes its pool of threads.
+    """
+    if not xla_bridge.backends_are_initialized():
+        os.environ["PJRT_NPROC"] = str(wanted)
+    return int(os.environ.get("PJRT_NPROC") or environment.available_cores())
+
+
+def set_precision(precision: str) -> None:
+    """Let JAX have 64 bits where they are asked for; else it would compute in 32 bits under that name."""
+    jax.config.update("jax_enable_x64", precision == "float64")
 
 
 def _gpus() -> list[jax.Device]:
@@ -49,5 +62,9 @@ def device_name(device: str) -> str:
 
 
 def make_deterministic() -> None:
-    """Only operations that give the same bits each time: XLA reads this flag when it compiles for a GPU."""
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+    """Only operations that give the same bits each time. On a CPU all of them do; for GPUs XLA reads this flag, before
+    the first look at the devices.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _DETERMINISTIC not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,12 +10,14 @@ import keras
 import numpy as np
 
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.session import computes_on_gpu
 
 State = tuple[list[Any], ...]
+Step = Callable[[Any, Any, Any, Any, Any], Any]  # (state, tensors, order, seeds, number of the step) -> (logs, state)
 
 
 class JaxSteps:
-    """Runs `model.train_step` and `model.test_step` in `lax.fori_loop`.
+    """Runs `model.train_step` and `model.test_step` in `lax.fori_loop`, or call by call where that is faster.
 
     Between `begin` and `end` the state is the tuple of values that Keras' own JAX trainer passes on; `end` writes it
     into the model's variables.
@@ -25,8 +28,9 @@ class JaxSteps:
         self._state: State = ()
         row = np.zeros(1, "int32")  # as Keras' own trainer does, so that no variable is made inside a compiled step
         model._symbolic_build(data_batch=feeder.batch(feeder.tensors, row))
-        self._train = jax.jit(self._train_steps, donate_argnums=0)
-        self._test = jax.jit(self._test_steps)
+        many = _one_call if loops_well(model) else _call_by_call
+        self._train = many(self._train_step, donate_argnums=0)
+        self._test = many(self._test_step)
 
     def place(self, array: np.ndarray) -> Any:
         """An array of indices as what `train` and `test` take."""
@@ -65,26 +69,49 @@ class JaxSteps:
         """Evaluate on the batches `start` to `stop` of `order` `(steps, batch)`."""
         trainable, other, optimizer, metrics = self._state
         logs, (trainable, other, metrics) = self._test(
-            (trainable, other, metrics), self._feeder.tensors, order, start, stop
+            (trainable, other, metrics), self._feeder.tensors, order, None, start, stop
         )
         self._state = (trainable, other, optimizer, metrics)
         return dict(logs)
 
-    def _train_steps(self, state: Any, tensors: Any, order: Any, seeds: Any, start: Any, stop: Any) -> Any:
-        def step(number: Any, carried: Any) -> Any:
-            return self._model.train_step(carried[1], self._feeder.batch(tensors, order[number], seeds[number]))
+    def _train_step(self, state: Any, tensors: Any, order: Any, seeds: Any, number: Any) -> Any:
+        return self._model.train_step(state, self._feeder.batch(tensors, order[number], seeds[number]))
 
-        return _loop(step, state, start, stop)
-
-    def _test_steps(self, state: Any, tensors: Any, order: Any, start: Any, stop: Any) -> Any:
-        def step(number: Any, carried: Any) -> Any:
-            return self._model.test_step(carried[1], self._feeder.batch(tensors, order[number]))
-
-        return _loop(step, state, start, stop)
+    def _test_step(self, state: Any, tensors: Any, order: Any, _seeds: None, number: Any) -> Any:
+        return self._model.test_step(state, self._feeder.batch(tensors, order[number]))
 
 
-def _loop(step: Any, state: Any, start: Any, stop: Any) -> Any:
-    """`(logs, state)` after the steps `start` to `stop`; the logs are those of the last one."""
-    logs, _ = jax.eval_shape(lambda state: step(start, (None, state)), state)
-    empty = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), logs)
-    return jax.lax.fori_loop(start, stop, step, (empty, state))
+def loops_well(model: keras.Model) -> bool:
+    """Whether steps are at least as fast inside a compiled loop as one by one.
+
+    On a CPU XLA computes convolutions inside a loop without its fast library: 23 times slower, measured on
+    `configs/social_posts.yaml` with two cores.
+    """
+    return computes_on_gpu() or not any("conv" in type(layer).__name__.lower() for layer in model._flatten_layers())
+
+
+def _one_call(step: Step, **options: Any) -> Any:
+    """`run(state, tensors, order, seeds, start, stop)` gives the logs of the last step and the state after it."""
+
+    def run(state: Any, tensors: Any, order: Any, seeds: Any, start: Any, stop: Any) -> Any:
+        def body(number: Any, carried: Any) -> Any:
+            return step(carried[1], tensors, order, seeds, number)
+
+        logs, _ = jax.eval_shape(lambda state: body(start, (None, state)), state)
+        empty = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), logs)
+        return jax.lax.fori_loop(start, stop, body, (empty, state))
+
+    return jax.jit(run, **options)
+
+
+def _call_by_call(step: Step, **options: Any) -> Any:
+    """As `_one_call`, with a call for each step."""
+    compiled = jax.jit(step, **options)
+
+    def run(state: Any, tensors: Any, order: Any, seeds: Any, start: int, stop: int) -> Any:
+        logs: dict[str, Any] = {}
+        for number in range(start, stop):
+            logs, state = compiled(state, tensors, order, seeds, number)
+        return logs, state
+
+    return run

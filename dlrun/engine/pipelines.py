@@ -30,13 +30,23 @@ def _make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, pur
 
 
 class _Batches(keras.utils.PyDataset):
-    """Batches for the backends that have no pipeline of their own."""
+    """Batches for JAX, which has no pipeline of its own. They are made on the CPU, as the tensors of the feeder lie
+    there, each in one compiled call.
+    """
 
     def __init__(self, feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> None:
+        import jax
+
         super().__init__(workers=1, use_multiprocessing=False)
-        self._feeder, self._order, self._purpose = feeder, order, purpose
+        self._feeder, self._order = feeder, order
         self._rows, self._batch_size = rows, batch_size
         self._epoch: tuple[np.ndarray, int] | None = None
+
+        def make(indices: Any, seed: Any, tensors: Any) -> tuple[Any, ...]:
+            found = make_batch(feeder, indices, seed, purpose, tensors)
+            return (found,) if purpose == "inputs" else found  # of a PyDataset Keras takes tuples only
+
+        self._make = jax.jit(make)
 
     def __len__(self) -> int:
         return math.ceil(self._rows / self._batch_size)
@@ -49,8 +59,9 @@ class _Batches(keras.utils.PyDataset):
         rows, seed = self._epoch or self._order()
         indices = rows[step * self._batch_size : (step + 1) * self._batch_size].astype("int32")
         pair = np.array([seed, step], "int32")
-        if not self._feeder.streams:
-            return make_batch(self._feeder, indices, pair, self._purpose)
-        gathered = self._feeder.gather(indices)
-        gathered["inputs"] = gathered["inputs"] | self._feeder.shared_tensors
-        return make_batch(self._feeder, np.arange(len(indices)), pair, self._purpose, gathered)
+        with keras.device("cpu:0"):
+            if not self._feeder.streams:
+                return self._make(indices, pair, self._feeder.tensors)
+            gathered = self._feeder.gather(indices)
+            gathered["inputs"] = gathered["inputs"] | self._feeder.shared_tensors
+            return self._make(np.arange(len(indices), dtype="int32"), pair, gathered)

@@ -31,12 +31,13 @@ def start_session(runtime: Runtime, seed: int) -> Session:
     warnings.filterwarnings("ignore", module="keras")
     backend = _backend_module()
     threads = backend.set_threads(runtime.threads or environment.available_cores())
+    if runtime.deterministic:
+        backend.make_deterministic()
     device = _choose_device(runtime.device, backend)
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(child_seed(seed, "init"))
+    backend.set_precision(runtime.precision)
     keras.config.set_dtype_policy(runtime.precision)
-    if runtime.deterministic:
-        backend.make_deterministic()
     return Session(device, backend.device_name(device), threads)
 
 

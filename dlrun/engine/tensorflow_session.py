@@ -18,6 +18,10 @@ def set_threads(wanted: int) -> int:
     return wanted
 
 
+def set_precision(precision: str) -> None:
+    """Nothing to do: TensorFlow has all of Keras' policies."""
+
+
 def count_gpus() -> int:
     """GPUs in the machine that TensorFlow can use."""
     return len(tf.config.list_physical_devices("GPU"))
