@@ -15,6 +15,7 @@ from dlrun.errors import ConfigError
 Mode = Literal["stepwise", "whole_epoch"]
 
 _BATCH_HOOKS = tuple(f"on_{part}_{end}" for part in ("train_batch", "batch", "test_batch") for end in ("begin", "end"))
+_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function")
 _NAN_IS_SEEN_ANYWAY = ("TerminateOnNaN",)
 
 
@@ -63,8 +64,9 @@ def why_stepwise(model: keras.Model, callbacks: Sequence[keras.callbacks.Callbac
         return "the data is read from files step by step"
     if model.run_eagerly:
         return "the model runs eagerly"
-    if type(model).fit is not keras.Model.fit:
-        return "the model has a `fit` of its own"
+    for name in _LOOPS:
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has a `{name}` of its own"
     if any(isinstance(value, keras.optimizers.Optimizer) and not value.built for value in vars(model).values()):
         return "an optimizer of the model is not built before the first step"
     for callback in callbacks:
@@ -79,7 +81,8 @@ def acts_on_batches(callback: keras.callbacks.Callback) -> bool:
     if isinstance(callback, keras.callbacks.ModelCheckpoint):
         return callback.save_freq != "epoch"
     if isinstance(callback, keras.callbacks.TensorBoard):
-        return callback.update_freq != "epoch" or bool(getattr(callback, "_should_trace", False))
+        by_steps = callback.update_freq != "epoch" or callback.write_steps_per_second
+        return by_steps or bool(getattr(callback, "_should_trace", False))
     if name in _NAN_IS_SEEN_ANYWAY:
         return False
     return any(_overrides(callback, hook) for hook in _BATCH_HOOKS)
