@@ -232,3 +232,18 @@ def test_a_model_without_targets_trains_by_a_step_of_its_own():
     one, other = (train_in(mode, experiment, model=model) for mode in MODES)
     assert one.history[1]["loss"] < one.history[0]["loss"]
     assert largest_difference(one, other) <= ROUNDING
+
+
+class LooksAtNumbers(OwnNames):
+    def train_step(self, data):
+        logs = super().train_step(data)
+        return {"my_loss": float(logs["my_loss"].numpy())}
+
+
+def test_a_step_that_cannot_be_traced_fails_in_both_modes_and_runs_eagerly(digits_experiment):
+    for mode in MODES:
+        with pytest.raises(AttributeError, match="has no attribute 'numpy'"):
+            train_in(mode, digits_experiment, model=lambda: compiled(LooksAtNumbers))
+    eager = train_in("stepwise", digits_experiment, model=lambda: compiled(LooksAtNumbers, run_eagerly=True))
+    traced = train_in("whole_epoch", digits_experiment, model=lambda: compiled(OwnNames))
+    assert eager.history[1]["my_loss"] == pytest.approx(traced.history[1]["my_loss"], abs=1e-5)
