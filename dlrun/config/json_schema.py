@@ -124,6 +124,10 @@ def type_schema(wanted: Type) -> Schema:
     """A type as JSON Schema; `{}` for anything."""
     if wanted.name in _PLAIN:
         return {"type": _PLAIN[wanted.name]}
+    if wanted.name == "Count":
+        return {"type": "integer", "minimum": 1}
+    if wanted.name == "Fraction":
+        return {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
     if wanted.name == "Literal":
         return {"enum": list(wanted.arguments)}
     if wanted.name == "Union":

@@ -16,6 +16,8 @@ _WORDS = {
     "float": ("a number", "numbers"),
     "bool": ("true or false", "true or false values"),
     "str": ("text", "texts"),
+    "Count": ("an integer of 1 or more", "integers of 1 or more"),
+    "Fraction": ("a number from 0 to below 1", "numbers from 0 to below 1"),
     "Path": ("a path", "paths"),
     "None": ("null", "nulls"),
     "Any": ("anything", "values"),
@@ -162,6 +164,11 @@ def _convert_scalar(name: str, value: Any) -> Any:
         return int(value) if value == value and abs(value) != float("inf") and value == int(value) else None
     if name == "float" and number:
         return float(value)
+    if name == "Count":
+        count = _convert_scalar("int", value)
+        return count if count is not None and count >= 1 else None
+    if name == "Fraction" and number:
+        return float(value) if 0 <= value < 1 else None
     if name == "bool" and isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE):
         return value.lower() in _TRUE
     if name == "bool":

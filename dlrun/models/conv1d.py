@@ -9,20 +9,20 @@ from dlrun.errors import ConfigError
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import Activation, DataSpec
+from dlrun.spec import Activation, Count, DataSpec, Fraction
 
 
 @dlrun.model("conv1d")
 def conv1d(
     spec: DataSpec,
     *,
-    filters: list[int] = [32, 32],  # noqa: B006 - read, never changed
-    kernel_size: int = 7,
-    pool_size: int = 5,
-    embedding: int = 128,
+    filters: list[Count] = [32, 32],  # noqa: B006 - read, never changed
+    kernel_size: Count = 7,
+    pool_size: Count = 5,
+    embedding: Count = 128,
     activation: Activation = "relu",
-    dropout: float = 0.0,
-    hidden: list[int] = [],  # noqa: B006
+    dropout: Fraction = 0.0,
+    hidden: list[Count] = [],  # noqa: B006
 ) -> keras.Model:
     """Conv1D and MaxPooling1D in turn, then a global maximum.
 

@@ -12,22 +12,22 @@ from dlrun.models._blocks import dense_stack
 from dlrun.models._heads import output
 from dlrun.models._inputs import single_input
 from dlrun.models._objects import make_object
-from dlrun.spec import Activation, DataSpec, Regularizer
+from dlrun.spec import Activation, Count, DataSpec, Fraction, Regularizer
 
 
 @dlrun.model("convnet")
 def convnet(
     spec: DataSpec,
     *,
-    filters: list[int] = [32, 64, 64],  # noqa: B006 - read, never changed
-    kernel_size: int = 3,
+    filters: list[Count] = [32, 64, 64],  # noqa: B006 - read, never changed
+    kernel_size: Count = 3,
     padding: Literal["valid", "same"] = "valid",
-    pool_size: int = 2,
+    pool_size: Count = 2,
     pool_last: bool = False,
-    hidden: list[int] = [64],  # noqa: B006
+    hidden: list[Count] = [64],  # noqa: B006
     activation: Activation = "relu",
     batch_normalization: bool = False,
-    dropout: float = 0.0,
+    dropout: Fraction = 0.0,
     kernel_regularizer: Regularizer = None,
 ) -> keras.Model:
     """Conv2D and MaxPooling2D in turn, then Dense layers.

@@ -11,18 +11,18 @@ from dlrun.errors import ConfigError
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import Activation, DataSpec
+from dlrun.spec import Activation, Count, DataSpec, Fraction
 
 
 @dlrun.model("embedding_mlp")
 def embedding_mlp(
     spec: DataSpec,
     *,
-    embedding: int = 8,
+    embedding: Count = 8,
     pooling: Literal["flatten", "average", "max"] = "flatten",
-    hidden: list[int] = [],  # noqa: B006 - read, never changed
+    hidden: list[Count] = [],  # noqa: B006 - read, never changed
     activation: Activation = "relu",
-    dropout: float = 0.0,
+    dropout: Fraction = 0.0,
 ) -> keras.Model:
     """An Embedding, then Dense layers on all its vectors.
 

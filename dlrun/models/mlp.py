@@ -11,16 +11,16 @@ from dlrun.errors import ConfigError
 from dlrun.models._blocks import dense_stack
 from dlrun.models._heads import output
 from dlrun.models._inputs import single_input
-from dlrun.spec import Activation, DataSpec, Regularizer
+from dlrun.spec import Activation, Count, DataSpec, Fraction, Regularizer
 
 
 @dlrun.model("mlp")
 def mlp(
     spec: DataSpec,
     *,
-    hidden: list[int] = [64, 64],  # noqa: B006 - read, never changed
+    hidden: list[Count] = [64, 64],  # noqa: B006 - read, never changed
     activation: Activation = "relu",
-    dropout: float = 0.0,
+    dropout: Fraction = 0.0,
     batch_normalization: bool = False,
     kernel_regularizer: Regularizer = None,
 ) -> keras.Model:

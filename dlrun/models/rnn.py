@@ -10,7 +10,7 @@ import dlrun
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import DataSpec
+from dlrun.spec import Count, DataSpec, Fraction
 
 _LAYERS = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -20,12 +20,12 @@ def rnn(
     spec: DataSpec,
     *,
     cell: Literal["simple", "lstm", "gru"] = "lstm",
-    units: list[int] = [32],  # noqa: B006 - read, never changed
-    embedding: int = 32,
+    units: list[Count] = [32],  # noqa: B006 - read, never changed
+    embedding: Count = 32,
     bidirectional: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    hidden: list[int] = [],  # noqa: B006
+    dropout: Fraction = 0.0,
+    recurrent_dropout: Fraction = 0.0,
+    hidden: list[Count] = [],  # noqa: B006
 ) -> keras.Model:
     """SimpleRNN, LSTM or GRU layers, stacked or bidirectional, on word ids or numbers.
 

@@ -129,7 +129,7 @@ error: -s:1:14: this list is not closed, or a comma is missing,
 error: -s:1:10: training.epoch is not a key of `training`
    1 | training.epoch=3
      |          ^^^^^
-  expected  epochs, batch_size, shuffle, class_weight, tensorboard, checkpoint_every_seconds
+  expected  epochs, batch_size, shuffle, class_weight, sample_weight, tensorboard, checkpoint_every_seconds
   hint      did you mean epochs?""",
     "training.epochs=many": """\
 error: -s:1:17: training.epochs is not an integer
@@ -137,7 +137,7 @@ error: -s:1:17: training.epochs is not an integer
      |                 ^^^^
   received  'many' (text)""",
     "model.hidden=[8, x]": """\
-error: -s:1:18: model.hidden[1] is not an integer
+error: -s:1:18: model.hidden[1] is not an integer of 1 or more
    1 | model.hidden=[8, x]
      |                  ^
   received  'x' (text)""",
