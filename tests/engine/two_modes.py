@@ -79,13 +79,17 @@ def train_in(mode, experiment, *, model=None, callbacks=(), jit_compile=False):
 
 
 def largest_difference(one, other):
-    """The largest absolute difference between the histories and between the variables of two trainings."""
+    """The largest difference between histories and between variables of two trainings; relative to values above 1."""
     assert [row.keys() for row in one.history] == [row.keys() for row in other.history]
     assert one.state.keys() == other.state.keys()
     pairs = [(a[name], b[name]) for a, b in zip(one.history, other.history, strict=True) for name in a]
     for group, arrays in one.state.items():
         pairs += zip(arrays, other.state[group], strict=True)
-    return max(float(np.max(np.abs(np.float64(a) - np.float64(b)), initial=0.0)) for a, b in pairs)
+    return max(_difference(np.float64(a), np.float64(b)) for a, b in pairs)
+
+
+def _difference(one, other):
+    return float(np.max(np.abs(one - other) / np.maximum(1, np.abs(one)), initial=0.0))
 
 
 def write_files(folder):
