@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from dlrun.cli import main
 from dlrun.environment import hidden
 
 
@@ -26,3 +27,23 @@ def test_a_package_is_shown_again_after_an_error(monkeypatch):
     with pytest.raises(ValueError, match="oops"), hidden(["colorsys"]):
         raise ValueError("oops")
     assert "colorsys" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["train", "digits"], ["train", "digits", "--dry-run"], ["check", "digits", "--summary"], ["data", "digits"]],
+    ids=" ".join,
+)
+def test_a_backend_that_is_missing_is_told_in_one_line_that_names_the_extra(command, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "-s", "runtime.backend=jax"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said == "error: the backend jax is not installed: pip install 'dlrun[jax]'"
+    assert not list(tmp_path.iterdir())
+
+
+def test_scoring_on_a_missing_backend_is_told_too(digits_run, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert main(["evaluate", str(digits_run.path), "-s", "runtime.backend=jax"]) == 1
+    assert "pip install 'dlrun[jax]'" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""What holds on JAX. Keras' backend is fixed for a process: `test_jax.py` runs this file in one of its own."""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from stated_weights import history_from_stated_weights
+
+from dlrun.config.loading import config_from_mapping
+from dlrun.config.schema import Runtime
+from dlrun.engine import callbacks
+from dlrun.engine.jax_steps import loops_well
+from dlrun.engine.saving import load_model
+from dlrun.engine.session import start_session
+from dlrun.errors import ConfigError, Interrupted
+from dlrun.evaluate import evaluate
+from dlrun.predict import predict
+from dlrun.run_dir import list_runs
+from dlrun.train import train
+
+RANDOM = {"name": "mlp", "hidden": [8], "dropout": 0.4, "batch_normalization": True}
+SEVERAL = {"epochs": 2, "batch_size": 320, "tensorboard": False}
+WEIGHED = {"epochs": 2, "batch_size": 500, "class_weight": "balanced", "tensorboard": False}
+TRAINING = {"epochs": 2, "batch_size": 575, "tensorboard": False}  # two batches of digits, and no partial one
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    start_session(Runtime(backend="jax", threads=1), 1)
+
+
+def configured(runtime=None, **keys):
+    """A small config for JAX; keyword arguments replace top-level keys, `runtime` adds to the section."""
+    defaults = {"name": "j", "data": "digits", "model": {"name": "mlp", "hidden": [8]}, "training": TRAINING}
+    return config_from_mapping({**defaults, **keys, "runtime": {"backend": "jax", **(runtime or {})}})
+
+
+def weights(run, which):
+    return load_model(run.model_file(which)).get_weights()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"model": RANDOM, "training": WEIGHED},
+        {"data": "social_posts", "model": {"name": "embedding_mlp"}, "training": SEVERAL},
+    ],
+    ids=["random layers, batch normalization, class weights", "several outputs"],
+)
+def test_whole_epochs_and_single_steps_give_the_same_run(outputs, keys):
+    whole = train(configured({"execution": "whole_epoch"}, **keys), outputs=outputs)
+    steps = train(configured({"execution": "stepwise"}, **keys), outputs=outputs)
+    for one, other in zip(whole.history(), steps.history(), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+    for one, other in zip(weights(whole, "last"), weights(steps, "last"), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def packed():
+    """A config for rows packed into bits, with a seed that moves on; the first epoch counts as the best."""
+    return configured(
+        data={"name": "imdb", "sample": True, "num_words": 500},
+        model={"name": "mlp", "hidden": [8], "dropout": 0.5},
+        monitor={"metric": "val_loss", "mode": "max"},
+        optimizer={"name": "adam"},
+    )
+
+
+@pytest.fixture(scope="module")
+def packed_run(packed, tmp_path_factory):
+    return train(packed, outputs=tmp_path_factory.mktemp("packed"))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(packed, packed_run, outputs, monkeypatch):
+    on_epoch_end = callbacks.RunRecorder.on_epoch_end
+
+    def stopped(recorder, epoch, logs=None):
+        recorder.stop_asked = lambda: True
+        on_epoch_end(recorder, epoch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.RunRecorder, "on_epoch_end", stopped)
+        with pytest.raises(Interrupted, match="after 1 epoch"):
+            train(packed, outputs=outputs)
+    (run,) = list_runs(outputs)
+    after_one_epoch = weights(run, "best")
+    train(packed, resume=run)
+    assert run.history() == packed_run.history()
+    for one, other in zip(weights(run, "last"), weights(packed_run, "last"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert packed_run.metrics()["best_epoch"] == 1  # those weights must not have changed with the later steps
+    for one, other in zip(after_one_epoch, weights(packed_run, "best"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_evaluate_and_predict_agree_with_the_history(packed, packed_run):
+    score = evaluate(packed, packed_run.model_file("last"), run=packed_run, split="validation").score
+    assert score.values["accuracy"] == pytest.approx(packed_run.history()[-1]["val_accuracy"], abs=1e-6)
+    rows = predict(packed_run, packed, split="validation").rows
+    assert len(rows) == score.rows
+    assert all(0.5 <= row["probability"] <= 1 for row in rows)
+
+
+def test_64_bits_are_64_bits_until_the_next_session():
+    start_session(Runtime(backend="jax", precision="float64"), 1)
+    assert keras.layers.Dense(1)(np.ones((1, 1))).dtype == "float64"
+    start_session(Runtime(backend="jax"), 1)
+    assert keras.layers.Dense(1)(np.ones((1, 1))).dtype == "float32"
+
+
+def test_threads_are_those_of_the_first_session():
+    assert start_session(Runtime(backend="jax", threads=7), 1).threads == 1
+
+
+def test_whole_epochs_without_compiling_are_refused(outputs):
+    with pytest.raises(ConfigError, match="JAX compiles whole epochs"):
+        train(configured({"execution": "whole_epoch", "jit_compile": False}), outputs=outputs)
+
+
+@pytest.mark.parametrize(("layer", "well"), [(keras.layers.Conv1D(2, 3), False), (keras.layers.Dense(2), True)])
+def test_on_a_cpu_convolutions_are_not_put_into_a_compiled_loop(layer, well):
+    assert loops_well(keras.Sequential([keras.Input((8, 2)), layer])) is well
+
+
+def test_the_history_from_stated_weights_for_comparison(outputs):
+    Path(os.environ["JAX_HISTORY"]).write_text(json.dumps(history_from_stated_weights("jax", outputs)))
