@@ -8,7 +8,7 @@ import os
 from keras import layers, models
 from keras.datasets import boston_housing
 
-EPOCHS = int(os.environ.get("EPOCHS", 20))
+EPOCHS = int(os.environ.get("EPOCHS", 100))
 
 (train_data, train_targets), _ = boston_housing.load_data()
 train_data -= train_data.mean(axis=0)

@@ -12,20 +12,19 @@ import numpy as np
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.session import computes_on_gpu
 
-State = tuple[list[Any], ...]
+Groups = tuple[list[Any], ...]  # variables: trainable, other, of the optimizer, of metrics
 Step = Callable[[Any, Any, Any, Any, Any], Any]  # (state, tensors, order, seeds, number of the step) -> (logs, state)
 
 
 class JaxSteps:
     """Runs `model.train_step` and `model.test_step` in `lax.fori_loop`, or call by call where that is faster.
 
-    Between `begin` and `end` the state is the tuple of values that Keras' own JAX trainer passes on; `end` writes it
-    into the model's variables.
+    The state is passed on as the tuple of values that Keras' own JAX trainer passes on, and written into the model's
+    variables after each call, so that whoever looks at them between two calls sees it.
     """
 
     def __init__(self, model: keras.Model, feeder: Feeder) -> None:
         self._model, self._feeder = model, feeder
-        self._state: State = ()
         row = np.zeros(1, "int32")  # as Keras' own trainer does, so that no variable is made inside a compiled step
         model._symbolic_build(data_batch=feeder.batch(feeder.tensors, row))
         many = _one_call if loops_well(model) else _call_by_call
@@ -36,42 +35,30 @@ class JaxSteps:
         """An array of indices as what `train` and `test` take."""
         return jax.numpy.asarray(array)
 
-    def _groups(self) -> tuple[list[Any], ...]:
-        model = self._model
-        optimizer = getattr(model, "optimizer", None)
-        return (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            optimizer.variables if optimizer is not None else [],
-            model.metrics_variables,
-        )
-
-    def begin(self) -> None:
-        """Take the state from the model's variables."""
-        self._state = tuple([variable.value for variable in group] for group in self._groups())
-
-    def end(self) -> None:
-        """Write the state into the model's variables."""
-        for group, values in zip(self._groups(), self._state, strict=True):
-            for variable, value in zip(group, values, strict=True):
-                variable.assign(value)
-        self._state = ()
-
     def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
         """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
 
         Returns what the last step logs.
         """
-        logs, self._state = self._train(self._state, self._feeder.tensors, order, seeds, start, stop)
-        return dict(logs)
+        model = self._model
+        optimizer = getattr(model, "optimizer", None)
+        trainable, other = model.trainable_variables, model.non_trainable_variables
+        of_optimizer = optimizer.variables if optimizer is not None else []
+        groups = (trainable, other, of_optimizer, model.metrics_variables)
+        return self._run(self._train, groups, order, seeds, start, stop)
 
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]:
         """Evaluate on the batches `start` to `stop` of `order` `(steps, batch)`."""
-        trainable, other, optimizer, metrics = self._state
-        logs, (trainable, other, metrics) = self._test(
-            (trainable, other, metrics), self._feeder.tensors, order, None, start, stop
-        )
-        self._state = (trainable, other, optimizer, metrics)
+        model = self._model
+        groups = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
+        return self._run(self._test, groups, order, None, start, stop)
+
+    def _run(self, many: Any, groups: Groups, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
+        state = tuple([variable.value for variable in group] for group in groups)
+        logs, state = many(state, self._feeder.tensors, order, seeds, start, stop)
+        for group, values in zip(groups, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
         return dict(logs)
 
     def _train_step(self, state: Any, tensors: Any, order: Any, seeds: Any, number: Any) -> Any:

@@ -27,12 +27,6 @@ class TensorFlowSteps:
         """An array of indices as what `train` and `test` take."""
         return tf.constant(array)
 
-    def begin(self) -> None:
-        """Nothing to do: the state is where it is needed."""
-
-    def end(self) -> None:
-        """Nothing to do: the variables are up to date."""
-
     def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
         """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
 

@@ -19,11 +19,9 @@ OnSteps = Callable[[int, dict[str, Any]], None]  # steps done in this epoch, and
 
 
 class Steps(Protocol):
-    """What a backend gives: many steps in one call."""
+    """What a backend gives: many steps in one call, after which the model's variables hold the state."""
 
     def place(self, array: np.ndarray) -> Any: ...
-    def begin(self) -> None: ...
-    def end(self) -> None: ...
     def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]: ...
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]: ...
 
@@ -66,10 +64,8 @@ def fit_whole_epochs(
         model.reset_metrics()
         hooks.on_epoch_begin(epoch)
         batches = training.batches(*order(), steps.place)
-        steps.begin()
         for done, logs in training.run(batches, steps.train):
             on_steps(done, logs)
-        steps.end()
         logs = _logged_by_fit(model, "train_step", logs)
         if fixed is not None:
             logs = logs | _validate(model, steps, hooks, fixed, testing)
@@ -84,9 +80,7 @@ def fit_whole_epochs(
 def _validate(model: keras.Model, steps: Steps, hooks: Any, batches: list[Any], chunks: _Chunks) -> dict[str, Any]:
     hooks.on_test_begin()
     model.reset_metrics()
-    steps.begin()
     *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: steps.test(order, start, stop))
-    steps.end()
     found = _logged_by_fit(model, "test_step", found)
     hooks.on_test_end(found)
     return {f"val_{name}": value for name, value in found.items()}
