@@ -18,7 +18,9 @@ realdata: .venv/.installed-test
 bench: .venv/.installed
 	$(BIN)/python -m bench $(ARGS)
 
+# The slow tests run after the others, the JAX backend among them.
 check: .venv/.installed-dev lint types layers test
+	$(BIN)/pytest -m 'slow and not gpu and not network and not realdata'
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

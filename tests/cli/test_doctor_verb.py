@@ -1,9 +1,12 @@
 import json
 
+import pytest
+
 from dlrun import doctor
 from dlrun.cli import main
 
 
+@pytest.mark.slow
 def test_a_working_machine_passes_with_a_real_training(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--json"]) == 0

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from stated_weights import history_from_stated_weights
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="the extra dlrun[jax] is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="the extra dlrun[jax] is not installed"),
+]
 
 
 @pytest.fixture(scope="module")
