@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from bench.measuring import Side, SideFailedError, Work, run_process, run_side
+from bench.measuring import Side, SideFailedError, Work, run_side
 from bench.pairs import PAIRS, data_folders, find_data
 from bench.results import Result, geometric_mean
 from bench.tables import BEGIN, END, cells, markdown, write_markdown

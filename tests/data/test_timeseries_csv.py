@@ -11,8 +11,8 @@ from dlrun.data._prepare import prepare_data
 from dlrun.data._series import SeriesEncoder
 from dlrun.data._sources import DataContext
 from dlrun.data.timeseries_csv import timeseries_csv
-from dlrun.engine.feeding import Feeder
 from dlrun.engine.baselines import baselines
+from dlrun.engine.feeding import Feeder
 from dlrun.errors import DataError
 
 SPLIT = Split().model_dump()
