@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import importlib.util
 import os
@@ -137,6 +138,13 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def give_back_freed_memory() -> None:
+    """Let the system have what was freed: glibc keeps it otherwise (76 MiB after IMDB); elsewhere nothing is done."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def peak_memory_bytes() -> int:

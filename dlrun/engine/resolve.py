@@ -95,7 +95,10 @@ def load_data(config: Config, fitted: Saved | None = None, *, dataset: Dataset |
     """
     dataset = dataset or read_data(config)
     with _told_as_data(config):
-        return prepare_dataset(dataset, split=config.split.model_dump(), seed=config.seed, fitted=fitted)
+        prepared = prepare_dataset(dataset, split=config.split.model_dump(), seed=config.seed, fitted=fitted)
+    del dataset  # the raw rows are many small pieces
+    environment.give_back_freed_memory()
+    return prepared
 
 
 def read_data(config: Config) -> Dataset:
