@@ -48,7 +48,7 @@ def train(
                 run.start(before)
             else:
                 config = keep_plugins(config, run)
-                config = with_section(config, "runtime", threads=session.threads)
+                config = with_section(config, "runtime", threads=session.threads, deterministic=session.deterministic)
                 write_text(run.config_file, dump_config(config))
                 run.start(provenance(config, session, about or {}))
             emit(RunStarted(run.id, run.path, config.name))

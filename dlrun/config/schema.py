@@ -116,7 +116,11 @@ class Runtime(Section):
     precision: Literal["float32", "float64", "bfloat16", "float16", "mixed_float16", "mixed_bfloat16"] = Field(
         "float32", description="Keras dtype policy."
     )
-    deterministic: bool = Field(False, description="Only operations that give the same bits each time (slower on GPU).")
+    deterministic: bool | Literal["auto"] = Field(
+        "auto",
+        description="Only operations that give the same bits each time. auto: on a CPU, where it was measured to cost "
+        "nothing; on a GPU it is slower.",
+    )
     execution: Literal["auto", "stepwise", "whole_epoch"] = Field(
         "auto",
         description="How an epoch is driven: stepwise by model.fit, or whole_epoch in a few compiled calls. auto: "

@@ -21,7 +21,7 @@ from dlrun.engine.feeding import Feeder, sample_order, streams
 from dlrun.engine.pipelines import batches_in_order, training_batches
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
-from dlrun.engine.session import computes_on_gpu
+from dlrun.engine.session import computes_on_gpu, set_jit_compile
 from dlrun.engine.weighting import sample_weights
 from dlrun.engine.whole_epoch import fit_whole_epochs, make_steps
 from dlrun.events import ModelReady
@@ -109,7 +109,7 @@ def _settle_execution(
         batch_size=training.batch_size,
         on_gpu=computes_on_gpu(),
     )
-    model.jit_compile = execution.jit_compile
+    set_jit_compile(model, execution.jit_compile)
     chosen = {"execution": execution.mode, "jit_compile": execution.jit_compile}
     experiment.settle(runtime=experiment.config.runtime.model_copy(update=chosen))
     return execution

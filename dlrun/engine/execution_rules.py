@@ -54,7 +54,7 @@ def choose_execution(
     jit = runtime.jit_compile
     if jit == "auto":
         pays = on_jax or (model.jit_compile if on_gpu else pays_to_compile(model, steps, batch_size, mode))
-        jit = compilable and pays and (on_jax or not runtime.deterministic)
+        jit = compilable and pays and (on_jax or not on_gpu or not runtime.deterministic)
     return Execution(mode, jit, reason)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import jax
 from jax._src import xla_bridge
@@ -61,10 +62,18 @@ def device_name(device: str) -> str:
     return "CPU" if device.startswith("/CPU") else str(_gpus()[int(device.rpartition(":")[2])].device_kind)
 
 
+def is_deterministic(device: str) -> bool:
+    """Whether operations on this device give the same bits each time; on a CPU all of them do."""
+    return device.startswith("/CPU") or _DETERMINISTIC in os.environ.get("XLA_FLAGS", "")
+
+
+def set_jit_compile(model: Any, jit_compile: bool) -> None:
+    """Let `model.fit` compile by XLA, or not."""
+    model.jit_compile = jit_compile
+
+
 def make_deterministic() -> None:
-    """Only operations that give the same bits each time. On a CPU all of them do; for GPUs XLA reads this flag, before
-    the first look at the devices.
-    """
+    """Only operations that give the same bits each time; XLA reads the flag at the first look at the devices."""
     flags = os.environ.get("XLA_FLAGS", "")
     if _DETERMINISTIC not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}".strip()

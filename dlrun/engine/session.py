@@ -13,37 +13,48 @@ from dlrun.config.schema import Runtime
 from dlrun.errors import DeviceError
 from dlrun.seeds import child_seed
 
+CPU = "/CPU:0"
+
 
 @dataclass(frozen=True)
 class Session:
-    """Where this run computes: the device's place and name, and the threads."""
+    """Where and how this run computes: the device's place and name, the threads, whether operations repeat exactly."""
 
     device: str
     device_name: str
     threads: int
+    deterministic: bool
 
 
 def start_session(runtime: Runtime, seed: int) -> Session:
     """Bring Keras and its backend into the state that the config asks for. Raises DeviceError.
 
-    Threads can be set only before the backend's first operation; a process that trains twice keeps the first setting.
+    Threads can be set only before the backend's first operation, and determinism never ends; a process that trains
+    twice keeps the first setting.
     """
     warnings.filterwarnings("ignore", module="keras")
     backend = _backend_module()
     threads = backend.set_threads(runtime.threads or environment.available_cores())
-    if runtime.deterministic:
+    if runtime.deterministic is True:  # before the first look at the devices
         backend.make_deterministic()
     device = _choose_device(runtime.device, backend)
+    if runtime.deterministic == "auto" and device == CPU and not backend.is_deterministic(device):
+        backend.make_deterministic()
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(child_seed(seed, "init"))
     backend.set_precision(runtime.precision)
     keras.config.set_dtype_policy(runtime.precision)
-    return Session(device, backend.device_name(device), threads)
+    return Session(device, backend.device_name(device), threads, backend.is_deterministic(device))
 
 
 def computes_on_gpu() -> bool:
     """Whether Keras computes on a GPU in this session."""
     return bool(_backend_module().visible_gpus())
+
+
+def set_jit_compile(model: keras.Model, jit_compile: bool) -> None:
+    """Let Keras compile the steps of a compiled model by XLA, or not."""
+    _backend_module().set_jit_compile(model, jit_compile)
 
 
 def _backend_module() -> ModuleType:
@@ -62,7 +73,7 @@ def _choose_device(device: str, backend: ModuleType) -> str:
     gpus = backend.count_gpus()
     if device == "cpu" or (device == "auto" and not gpus):
         backend.use_cpu()
-        return "/CPU:0"
+        return CPU
     number = int(device.partition(":")[2] or 0)
     if number >= gpus:
         raise DeviceError(
