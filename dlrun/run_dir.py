@@ -66,10 +66,10 @@ class RunDir:
     @classmethod
     def claim(cls, path: Path) -> RunDir:
         """Claim exactly this directory: new, empty, or left by a process that died claiming it. Raises RunDirError."""
-        leftovers = {"config.yaml", "log.txt", "plugins"}
+        leftovers = {"config.yaml", "log.txt", "plugins", "packages.txt"}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if {item.name for item in path.iterdir() if item.name[0] != "."} - leftovers:
+            if {item.name for item in path.glob("[!.]*") if item.suffix != ".patch"} - leftovers:
                 raise RunDirError(f"the run directory {path} is not empty", hint="name a new one, or --resume that run")
         except OSError as error:
             raise RunDirError(f"the run directory {path} cannot be made: {error.strerror}") from error
@@ -85,8 +85,10 @@ class RunDir:
     history_file = property(lambda self: self.path / "history.csv")
     timing_file = property(lambda self: self.path / "timing.csv")
     log_file = property(lambda self: self.path / "log.txt")
+    packages_file = property(lambda self: self.path / "packages.txt")
     preprocess = property(lambda self: self.path / "preprocess")
     checkpoint = property(lambda self: self.path / "checkpoint")
+    trained_config_file = property(lambda self: self.checkpoint / "config.yaml")  # what the checkpoints belong to
     tensorboard = property(lambda self: self.path / "tensorboard")
     plots = property(lambda self: self.path / "plots")
     evaluations = property(lambda self: self.path / "evaluations")
@@ -96,6 +98,15 @@ class RunDir:
     def model_file(self, which: str, name: str = "") -> Path:
         """`best.keras` or `last.keras`; with a sub-model's name `best-<name>.keras`."""
         return self.path / (f"{which}-{name}.keras" if name else f"{which}.keras")
+
+    def epochs_begun(self) -> int:
+        """The epochs that the newest checkpoint holds, the one it lies in counted; 0 when there is no checkpoint."""
+        names = [path.name.partition("-") for path in self.checkpoint.glob("[0-9]" * 6 + "*")]
+        return max((int(epochs) + bool(inside) for epochs, inside, _ in names), default=0)
+
+    def patch_file(self, number: int) -> Path:
+        """`dirty.patch`, what was not committed; `dirty-<number>.patch` from the second on."""
+        return self.path / (f"dirty-{number}.patch" if number > 1 else "dirty.patch")
 
     @contextmanager
     def owned(self, *, new: bool) -> Iterator[None]:
@@ -113,11 +124,16 @@ class RunDir:
             raise RunDirError(f"another process is working on the run {self.id}") from error
 
     def start(self, record: dict[str, Any]) -> None:
-        """Write `run.json` for a run that begins or goes on, with the process that owns it now."""
+        """Write `run.json` for a run that begins or goes on, with the process that owns it now.
+
+        The last of the `sessions` in the record is the one that begins.
+        """
         process = {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
         before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure")}
         now = datetime.now().astimezone().isoformat(timespec="microseconds")
         state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": process}
+        if sessions := record.get("sessions"):
+            state["sessions"] = [*sessions[:-1], {"started": now, **sessions[-1]}]
         write_json(self.record_file, {"started": now, **before, **state})
 
     def record(self) -> dict[str, Any]:
@@ -134,6 +150,8 @@ class RunDir:
     def end(self, status: str, **fields: Any) -> None:
         """Set the final status; `completed` is the mark of success and is written last."""
         now = datetime.now().astimezone().isoformat(timespec="seconds")
+        if sessions := self.record().get("sessions"):
+            fields["sessions"] = [*sessions[:-1], {**sessions[-1], "ended": now, "status": status}]
         self.update(status=status, ended=now, **fields)
 
     def status(self) -> str:

@@ -13,12 +13,14 @@ from dlrun.config.schema import Config, with_section
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import save_preprocessing
 from dlrun.engine import checkpointing
-from dlrun.engine.recording import RunLog, draw_plots, provenance, run_metrics
+from dlrun.engine.provenance import another_session, provenance
+from dlrun.engine.recording import RunLog, draw_plots, run_metrics
 from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session, settled_data
 from dlrun.engine.running import run_routine
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.files import write_json, write_text
+from dlrun.resuming import check_resumable
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 
 
@@ -39,18 +41,22 @@ def train(
     says `failed` or `interrupted`.
     """
     began = time.perf_counter()
+    if resume:
+        check_resumable(resume, config)
     with open_session(config) as session:
         run = resume or (RunDir.claim(run_dir) if run_dir else RunDir.create(outputs, config.name))
         with run.owned(new=resume is None), RunLog(run, on_event) as emit:
             if resume:
                 before = run.record()
+                run.metrics_file.unlink(missing_ok=True)  # of a completed run that shall have more epochs
                 began -= before.get("seconds") or 0  # a resumed run counts the time of its earlier part
-                run.start(before)
+                run.start(another_session(before, session, run, about or {}))
             else:
+                record = provenance(config, session, run, about or {})
                 config = keep_plugins(config, run)
                 config = with_section(config, "runtime", threads=session.threads, deterministic=session.deterministic)
                 write_text(run.config_file, dump_config(config))
-                run.start(provenance(config, session, about or {}))
+                run.start(record)
             emit(RunStarted(run.id, run.path, config.name))
             _guarded(config, run, emit, began, resumed=resume is not None)
     return run

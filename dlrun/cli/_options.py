@@ -80,22 +80,6 @@ def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Conf
     return load_config(find_config(text), overrides, to_train=to_train)
 
 
-def load_run_to_resume(text: str, outputs: Path, overrides: Sequence[str]) -> tuple[Config, RunDir]:
-    """An interrupted run and its config. Raises ConfigError when there is nothing to resume."""
-    from dlrun.config.loading import load_config
-    from dlrun.run_dir import COMPLETED, RUNNING, find_run
-
-    run = find_run(text, outputs)
-    status = run.status()
-    if status in (COMPLETED, RUNNING):
-        raise ConfigError(f"the run {run.id} is {status}; only an interrupted or failed run can be resumed")
-    if overrides:
-        raise ConfigError(
-            "a resumed run keeps its config", received=" ".join(overrides), hint="start a new run to change something"
-        )
-    return load_config(run.config_file), run
-
-
 @dataclass(frozen=True)
 class ModelTarget:
     """What a RUN_OR_CHECKPOINT argument means. `run` is None for a file outside a run."""

@@ -25,7 +25,7 @@ def train(
     resume: Annotated[
         str | None,
         typer.Option(
-            "--resume", metavar="RUN", help="Go on with an interrupted run.", autocompletion=_options.complete_run
+            "--resume", metavar="RUN", help="Go on with an unfinished run, or a longer one.", autocompletion=_options.complete_run
         ),
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
@@ -43,6 +43,8 @@ def train(
     from dlrun.cli import _run_summary
     from dlrun.cli._progress import listener
     from dlrun.config.overrides import setting
+    from dlrun.resuming import config_to_resume
+    from dlrun.run_dir import find_run
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
@@ -51,7 +53,8 @@ def train(
     options = [setting("data.dir", data_dir)] if data_dir else []
     options += ["data.sample=true"] if sample else []
     if resume is not None:
-        loaded, interrupted = _options.load_run_to_resume(resume, outputs, [*options, *(overrides or [])])
+        interrupted = find_run(resume, outputs)
+        loaded = config_to_resume(interrupted, [*options, *(overrides or [])])
     else:
         loaded, interrupted = _options.load(str(config), [*(overrides or []), *options], to_train=True), None
     _options.start_keras(loaded, verbose=verbose)

@@ -25,7 +25,7 @@ from dlrun.engine.saving import loading_trouble
 from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.events import Note, OnEvent
-from dlrun.files import first_line, write_text
+from dlrun.files import first_line, make_folder, write_text
 from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
 from dlrun.run_dir import RunDir
 from dlrun.spec import DataSpec
@@ -47,7 +47,9 @@ class Experiment:
     def settle(self, **sections: Any) -> None:
         """Decide what the config left open (loss, monitor, ...), for this run and in its `config.yaml`."""
         self.config = self.config.model_copy(update=sections)
-        write_text(self.run.config_file, dump_config(self.config))
+        for file in (self.run.config_file, self.run.trained_config_file):
+            make_folder(file.parent)
+            write_text(file, dump_config(self.config))
 
     def build_model(self) -> keras.Model:
         """A fresh, untrained model. Raises ConfigError with the place in the YAML."""

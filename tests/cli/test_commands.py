@@ -120,7 +120,7 @@ def test_retrain_makes_a_run_that_names_its_parent(folder, capsys):
         (["evaluate", "nobody"], 2, "there is no run 'nobody'"),
         (["evaluate", "nothing.keras"], 2, "there is no file nothing.keras"),
         (["predict", "-", "nowhere.csv"], 1, "nowhere.csv"),
-        (["train", "--resume", "digits"], 2, "is completed; only an interrupted or failed run can be resumed"),
+        (["train", "--resume", "digits"], 2, "is completed"),
         (["train", "digits", "--run-dir", "outputs"], 1, "is not empty"),
         (["evaluate", "-", "--config", "digits"], 2, "--config is for a .keras file outside a run"),
     ],
