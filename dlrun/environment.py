@@ -9,13 +9,10 @@ import importlib.util
 import os
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 from dlrun.errors import ConfigError, DeviceError
 
@@ -119,20 +116,6 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the repository around `folder` and whether tracked files differ from it; None outside one."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(git("status", "--porcelain", "-uno"))} if commit else None
-    except (OSError, subprocess.TimeoutExpired):
-        return None
 
 
 def available_cores() -> int:

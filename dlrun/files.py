@@ -13,11 +13,16 @@ from dlrun.errors import RunDirError
 
 
 def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for text, as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file whole or not at all: temporary name, flush, rename. Raises RunDirError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with temporary.open("wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from dlrun.config.dumping import WIDTH, flow, plain_config, scalar
@@ -23,6 +24,12 @@ def origin(config: Config, key: Key) -> str:
         if place := config._origins.get(key[:length]):
             return f"-s {place.text}" if place.source == OVERRIDE_SOURCE else f"{place.source}:{place.line}"
     return DEFAULT
+
+
+def config_files(config: Config) -> list[Path]:
+    """The files the config was read from, absolute, the one that the user named and those it extends."""
+    sources = dict.fromkeys(place.source for place in config._origins.values() if place.source != OVERRIDE_SOURCE)
+    return [Path(source).absolute() for source in sources]
 
 
 def origin_table(config: Config) -> dict[str, str]:

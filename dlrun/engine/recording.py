@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from dlrun import environment
 from dlrun.config.metric_names import split_name
-from dlrun.config.schema import Config
 from dlrun.data._dataset import Prepared
 from dlrun.drawing import draw_curves
 from dlrun.engine.baselines import baselines, by_logged_name, levels_of
 from dlrun.engine.compiling import settled_outputs
 from dlrun.engine.execution import Outcome
-from dlrun.engine.resolve import Experiment, builders, source_file
-from dlrun.engine.session import Session
+from dlrun.engine.resolve import Experiment
 from dlrun.events import Event, OnEvent, as_line, ignore
 from dlrun.files import first_line
 from dlrun.run_dir import FORMAT, RunDir
@@ -55,25 +51,6 @@ class RunLog:
             self._on_event(event)
         except OSError:  # nobody reads the progress any more: a closed pipe or terminal
             self._on_event = ignore
-
-
-def provenance(config: Config, session: Session, about: Mapping[str, object]) -> dict[str, Any]:
-    """The first content of `run.json`: what was asked, by whom it is done, where and with which versions."""
-    return {
-        "name": config.name,
-        "description": config.description,
-        **about,
-        "folder": str(Path.cwd()),
-        "seed": config.seed,
-        "sample_data": config.data.sample,
-        "device": session.device_name,
-        "threads": session.threads,
-        "versions": environment.installed_versions(),
-        "git": environment.git_state(Path.cwd()),
-        "builders": {key: str(source_file(builder)) for key, builder in builders(config).items()},
-        "test_readings": [],
-        "notes": [],
-    }
 
 
 def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dict[str, Any]:
