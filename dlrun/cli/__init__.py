@@ -42,7 +42,21 @@ def _global_options(
 
 
 def _register_verbs() -> None:
-    from dlrun.cli import check, data, doctor, evaluate, fetch, init, predict, retrain, runs, schema, show, train
+    from dlrun.cli import (
+        check,
+        data,
+        doctor,
+        evaluate,
+        fetch,
+        init,
+        predict,
+        retrain,
+        runs,
+        schema,
+        show,
+        train,
+        verify,
+    )
     from dlrun.cli import list as list_verb
 
     app.command("train", rich_help_panel="Run")(train.train)
@@ -58,6 +72,7 @@ def _register_verbs() -> None:
     app.command("fetch", rich_help_panel="Before a run")(fetch.fetch)
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
     app.command("runs", rich_help_panel="After a run")(runs.runs)
+    app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 
 _register_verbs()

@@ -108,5 +108,17 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
     rows.append(("device", f"{record.get('device')}, {record.get('threads')} threads, seed {record.get('seed')}"))
     readings = record.get("test_readings", [])
     rows.append(("test read", f"{len(readings)} time{'s' if len(readings) != 1 else ''}"))
+    if checked := [entry for entry in record.get("verifications") or [] if isinstance(entry, dict)]:
+        rows.append(("verified", _verified(checked)))
     rows.append(("command", escape(shlex.join(record.get("command") or []))))
     return rows
+
+
+def _verified(entries: list[dict[str, Any]]) -> str:
+    """The latest verification, and what the earlier ones found."""
+    last, different = entries[-1], sum(not entry.get("equal") for entry in entries)
+    verdict = "[green]equal[/]" if last.get("equal") else "[red]different[/]"
+    count = last.get("epochs")
+    part = f"{'all' if last.get('whole') else 'the first'} {count} epochs" if count != 1 else "the first epoch"
+    earlier = f"; of {len(entries)} times {different} different" if len(entries) > 1 else ""
+    return f"{verdict}: {part} repeated on {str(last.get('time', ''))[:10]}{earlier}"

@@ -1,0 +1,266 @@
+"""Repeating a run from its own config, and comparing the two bit by bit."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dlrun import environment
+from dlrun.analysis.equality import (
+    HistoryDifference,
+    WeightDifference,
+    differences,
+    grouped,
+    history_cells,
+    history_difference,
+    keras_file_arrays,
+)
+from dlrun.config.schema import Config, with_section
+from dlrun.errors import ConfigError, DataError, Interrupted, RunDirError, TrainingError
+from dlrun.events import DataReady, Event, OnEvent, ignore
+from dlrun.run_dir import COMPLETED, RUNNING, RunDir
+
+_GROUPS = {"model/": "weights", "optimizer": "optimizer state", "best/": "best weights"}
+_CHANGE_WEIGHTS_AT_THE_END = ("EarlyStopping", "SwapEMAWeights")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What shall be repeated: the first `epochs` of a run, or all of it (`whole`), its end included."""
+
+    epochs: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a run and its repetition compare.
+
+    `epochs` were wanted, `repeated` done. `compared` names what was compared, `left_out` what could not be and why,
+    `reasons` why equality is not promised. `failure` is what ended the repetition early, `kept` where it lies.
+    `recorded` is false when the run's `run.json` could not be written.
+    """
+
+    epochs: int
+    repeated: int
+    history: HistoryDifference | None
+    weights: list[WeightDifference]
+    compared: list[str]
+    left_out: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    failure: str | None = None
+    kept: Path | None = None
+    recorded: bool = True
+
+    @property
+    def equal(self) -> bool:
+        """Whether all that was compared has the same bits."""
+        return not (self.history or self.weights or self.failure or self.repeated != self.epochs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"equal": self.equal, **asdict(self)}
+
+
+def plan(run: RunDir, epochs: int | None = None) -> Task:
+    """What to repeat of a run: its first `epochs`, else all. Raises ConfigError for one that is still running,
+    RunDirError for one without a finished epoch.
+    """
+    status = run.status()
+    if status == RUNNING:
+        raise ConfigError(f"the run {run.id} is running", hint="wait for its end, or stop it")
+    done = len(history_cells(run))
+    if not done:
+        raise RunDirError(f"the run {run.id} has no finished epoch: there is nothing to verify")
+    if epochs is None or epochs >= done:
+        return Task(done, whole=status == COMPLETED)
+    return Task(epochs, whole=False)
+
+
+def verify(
+    run: RunDir, config: Config, *, epochs: int | None = None, keep: bool = False, on_event: OnEvent = ignore
+) -> Verification:
+    """Repeat a run (or its first `epochs`) by its own `config` in a temporary directory, compare, record the result.
+
+    `keep` leaves the repetition there. Raises DlrunError when it cannot be repeated: a running run, data that is gone
+    or is not the same.
+    """
+    task = plan(run, epochs)
+    folder = Path(tempfile.mkdtemp(prefix="dlrun-verify-"))
+    try:
+        repetition = RunDir(folder / run.id)
+        failure = _repeat(run, config, task, repetition, on_event)
+        found = _compare(run, repetition, config, task, failure)
+        found = Verification(**{**vars(found), "kept": repetition.path if keep else None})
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    return _record(run, found, task)
+
+
+def _repeat(run: RunDir, config: Config, task: Task, repetition: RunDir, on_event: OnEvent) -> str | None:
+    """Train as the run did; what ended it early, when its loss was not a number. Raises DlrunError."""
+    from dlrun.data._fingerprint import same_data
+    from dlrun.train import train
+
+    def listen(event: Event) -> None:
+        if isinstance(event, DataReady) and not same_data(repetition.record().get("data"), run.record().get("data")):
+            hint = "its files have changed, or another folder comes first now"
+            if config.data.sample:
+                hint = "stand-in data is generated anew, and other versions may generate other data"
+            raise DataError("the data is not what the run was trained on: its content or its split differs", hint=hint)
+        on_event(event)
+
+    changed: dict[str, Any] = {"tensorboard": False}
+    if not task.whole:  # the section is changed here, behind the checks of a config: callbacks may want more epochs
+        changed["epochs"] = task.epochs
+    repeated = with_section(config, "training", **changed)
+    try:
+        train(repeated, run_dir=repetition.path, on_event=listen, about={"repeats": run.id})
+    except Interrupted as error:
+        raise Interrupted("stopped; the run was not verified", resumable=False) from error
+    except TrainingError as error:
+        if error.kind != "nan":
+            raise
+        return str(error.problems[0].message)
+    return None
+
+
+def _compare(run: RunDir, repetition: RunDir, config: Config, task: Task, failure: str | None) -> Verification:
+    before = history_cells(run)[: task.epochs]
+    now = history_cells(repetition) if repetition.history_file.exists() else []
+    compared = [f"history.csv ({task.epochs} epoch{'s' if task.epochs > 1 else ''})"]
+    weights: list[WeightDifference] = []
+    left_out: list[str] = []
+    if failure or len(now) != len(before):
+        left_out.append("weights: the repetition did not take as many epochs")
+    else:
+        old, new, left_out = _weights(run, repetition, config, task)
+        compared += old
+        weights = list(differences(old, new))
+    return Verification(
+        epochs=len(before),
+        repeated=len(now),
+        history=history_difference(before, now),
+        weights=weights,
+        compared=compared,
+        left_out=left_out,
+        reasons=reasons(run, repetition),
+        failure=failure,
+    )
+
+
+Arrays = dict[str, dict[str, Any]]
+
+
+def _weights(run: RunDir, repetition: RunDir, config: Config, task: Task) -> tuple[Arrays, Arrays, list[str]]:
+    """Arrays of both runs by group, and what is left out with the reason."""
+    before: Arrays = {}
+    now: Arrays = {}
+    left_out: list[str] = []
+    try:
+        before, now = _checkpoints(run, repetition, config, task)
+    except RunDirError as error:
+        left_out.append(f"weights: {error.problems[0].message}")
+        if task.whole:
+            _add_files("last*.keras", run, repetition, before, now)
+    if task.whole or _best_is_within(run, task):
+        _add_files("best*.keras", run, repetition, before, now)
+    return before, now, left_out
+
+
+def _checkpoints(run: RunDir, repetition: RunDir, config: Config, task: Task) -> tuple[Arrays, Arrays]:
+    """What the newest generations of both runs hold. Raises RunDirError when they are not of the same moment."""
+    from dlrun.engine import checkpointing
+
+    if not task.whole and run.status() == COMPLETED:
+        raise RunDirError(f"the run keeps those of its end only, not of epoch {task.epochs}")
+    at_the_end = [callback.name for callback in config.callbacks if callback.name in _CHANGE_WEIGHTS_AT_THE_END]
+    if not task.whole and at_the_end:
+        raise RunDirError(f"{at_the_end[0]} may change them when training ends, and the run did not get there")
+    before, now = (checkpointing.read(one.checkpoint) for one in (run, repetition))
+    if (before.epoch, getattr(before, "step", 0)) != (task.epochs, 0):
+        raise RunDirError(f"the newest checkpoint of the run is of another moment than the end of epoch {task.epochs}")
+    return grouped(before.arrays, _GROUPS), grouped(now.arrays, _GROUPS)
+
+
+def _best_is_within(run: RunDir, task: Task) -> bool:
+    """Whether the best epoch of a completed run is one of those repeated, and so must be their best, too."""
+    if run.status() != COMPLETED or not run.metrics_file.exists():
+        return False
+    metrics = run.metrics()
+    best = metrics.get("best_epoch")
+    return bool(metrics.get("validated")) and isinstance(best, int) and best <= task.epochs
+
+
+def _add_files(pattern: str, run: RunDir, repetition: RunDir, before: Arrays, now: Arrays) -> None:
+    """Add the arrays of models that lie in both runs."""
+    for path in sorted(run.path.glob(pattern)):
+        repeated = repetition.path / path.name
+        if repeated.exists():
+            before[path.name], now[path.name] = keras_file_arrays(path), keras_file_arrays(repeated)
+
+
+def reasons(run: RunDir, repetition: RunDir) -> list[str]:
+    """Why the repetition of a run need not have the same bits; empty when it must."""
+    before, now = run.record(), repetition.record()
+    found = _different("version", before.get("versions"), now.get("versions"))
+    for name in ("device", "cpu", "threads"):
+        if before.get(name) is not None and before[name] != now.get(name):
+            found.append(f"{name}: {before[name]} then, {now.get(name)} now")
+    cores = environment.available_cores()
+    if isinstance(now.get("threads"), int) and now["threads"] > cores:
+        found.append(f"{now['threads']} threads on {cores} core{'s' if cores > 1 else ''}")
+    found += _runtime_reasons(run, repetition, on_gpu=now.get("device") != "CPU")
+    resume = before.get("resume")
+    if isinstance(resume, Mapping) and resume.get("exact") is False:
+        found.append("it was resumed, not exactly: " + "; ".join(map(str, resume.get("reasons") or ["unknown"])))
+    return found
+
+
+def _runtime_reasons(run: RunDir, repetition: RunDir, *, on_gpu: bool) -> list[str]:
+    """Reasons in how the two compute, as their configs say once settled."""
+    from dlrun.config.loading import load_config
+
+    before, now = (load_config(one.config_file).runtime for one in (run, repetition))
+    keys = ("execution", "jit_compile", "deterministic", "precision")
+    found = _different("runtime", {k: getattr(before, k) for k in keys}, {k: getattr(now, k) for k in keys})
+    if now.deterministic is not True:
+        where = "on a GPU" if on_gpu else f"on {now.threads} threads"
+        found.append(f"runtime.deterministic is off, and some operations add up in any order {where}")
+    if now.jit_compile is True and on_gpu:
+        found.append("XLA (runtime.jit_compile) chooses the kernels of a GPU by measuring them")
+    return found
+
+
+def _different(title: str, before: Any, now: Any) -> list[str]:
+    """Keys of two mappings whose values differ, one line each."""
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return []
+    return [
+        f"{title}: {key} {before.get(key, 'absent')} then, {now.get(key, 'absent')} now"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key) != now.get(key)
+    ]
+
+
+def _record(run: RunDir, found: Verification, task: Task) -> Verification:
+    """Add the result to `verifications` in `run.json`; a run that cannot be written is told, for the work is done."""
+    entry = {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "epochs": found.epochs,
+        "whole": task.whole,
+        "equal": found.equal,
+        "versions": environment.installed_versions(),
+    }
+    earlier = run.record().get("verifications")
+    try:
+        run.update(verifications=[*(earlier if isinstance(earlier, list) else []), entry])
+    except RunDirError:
+        return Verification(**{**vars(found), "recorded": False})
+    return found
