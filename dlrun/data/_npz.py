@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import pickle
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from dlrun.data._pickles import unpickle
 from dlrun.errors import DataError, listing
 from dlrun.files import first_line
 
@@ -36,41 +36,6 @@ DAMAGED = (
 )
 
 
-class _ArrayClass:
-    """Stands for `numpy.ndarray` in a stream; it cannot be called to reserve memory."""
-
-
-def _new_array(cls: Any, shape: Sequence[int], code: Any) -> np.ndarray:
-    """An empty array, which the stream then fills; NumPy writes every array so."""
-    if cls is not _ArrayClass or tuple(shape) != (0,):
-        raise pickle.UnpicklingError("an array is made in an unknown way")
-    return np.ndarray((0,), "b")
-
-
-def _new_dtype(name: str | bytes, *_flags: Any) -> Any:
-    name = name.decode("ascii") if isinstance(name, bytes) else name  # streams that Python 2 wrote
-    if name not in ("O8", "O4", "i8", "i4", "i2", "u8", "u4", "u2", "u1", "i1"):
-        raise pickle.UnpicklingError(f"an array of type {name}")
-    return np.dtype(name, copy=True)  # type: ignore[call-overload]
-
-
-class _RaggedUnpickler(pickle.Unpickler):
-    """Builds lists, integers and NumPy arrays; refuses all else (after Keras' own loader, keras/src/datasets)."""
-
-    known: dict[tuple[str, str], Callable[..., Any]] = {  # noqa: RUF012
-        ("numpy", "ndarray"): _ArrayClass,
-        ("numpy", "dtype"): _new_dtype,
-        ("numpy.core.multiarray", "_reconstruct"): _new_array,
-        ("numpy._core.multiarray", "_reconstruct"): _new_array,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The builder behind a name in the stream. Raises UnpicklingError for names that data does not need."""
-        if (module, name) not in self.known:
-            raise pickle.UnpicklingError(f"the file wants to run {module}.{name}, which no data needs")
-        return self.known[module, name]
-
-
 def read_ragged(path: Path, member: str, dtype: str = "int32") -> list[np.ndarray]:
     """Rows of integers of differing length, each `(length,)`, from an object array in an .npz file.
 
@@ -79,6 +44,8 @@ def read_ragged(path: Path, member: str, dtype: str = "int32") -> list[np.ndarra
     rows = _read(path, member, _read_objects)
     try:
         lengths = np.fromiter(map(len, rows), "int64", len(rows))
+        if lengths.sum() * np.dtype(dtype).itemsize > MOST_BYTES:  # one list may stand in many rows
+            raise DataError(f"{path}: the rows of {member} are longer than {MOST_BYTES >> 20} MiB together")
         flat = np.fromiter(itertools.chain.from_iterable(rows), dtype, int(lengths.sum()))
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: {member} does not hold rows of integers: {error}") from error
@@ -91,7 +58,7 @@ def read_pickled(place: str, content: bytes) -> Any:
     Raises DataError, naming `place`, when it is damaged, holds anything else, or wants to run code.
     """
     try:
-        return _RaggedUnpickler(io.BytesIO(content), encoding="bytes").load()
+        return unpickle(content)
     except DAMAGED as error:
         raise _damaged(place, error) from error
 
@@ -156,11 +123,11 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _read_objects(file: IO[bytes]) -> np.ndarray:
+def _read_objects(file: IO[bytes]) -> list[Any]:
     shape, dtype = _header(file)
     if dtype != np.dtype("O") or len(shape) != 1:
         raise ValueError(f"an array of {dtype} with shape {shape} where rows of differing length were expected")
-    rows = _RaggedUnpickler(file).load()
-    if not isinstance(rows, np.ndarray) or rows.shape != shape:
+    rows = unpickle(file.read())
+    if not isinstance(rows, list) or (len(rows),) != shape:
         raise ValueError(f"no array of shape {shape}")
     return rows

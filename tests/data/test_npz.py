@@ -107,3 +107,10 @@ def test_an_array_too_large_for_the_memory_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("numpy.lib.format.read_array", fail)
     with pytest.raises(DataError, match="it asks for more memory than there is"):
         read_array(save(tmp_path / "a.npz", y=np.zeros(3)), "y")
+
+
+def test_one_long_row_used_in_many_places_is_refused_before_it_grows(tmp_path):
+    rows = np.empty(1000, object)
+    rows[:] = [[1] * 100_000] * 1000  # 200 kB, and 400 MB as numbers
+    with pytest.raises(DataError, match="the rows of x are longer than 256 MiB together"):
+        read_ragged(save(tmp_path / "a.npz", x=rows), "x")
