@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from dlrun.analysis.equality import (
     history_difference,
     keras_file_arrays,
 )
+from dlrun.analysis.reasons import reasons
 from dlrun.config.schema import Config, with_section
 from dlrun.errors import ConfigError, DataError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Event, OnEvent, ignore
@@ -204,49 +204,6 @@ def _add_files(pattern: str, run: RunDir, repetition: RunDir, before: Arrays, no
         repeated = repetition.path / path.name
         if repeated.exists():
             before[path.name], now[path.name] = keras_file_arrays(path), keras_file_arrays(repeated)
-
-
-def reasons(run: RunDir, repetition: RunDir) -> list[str]:
-    """Why the repetition of a run need not have the same bits; empty when it must."""
-    before, now = run.record(), repetition.record()
-    found = _different("version", before.get("versions"), now.get("versions"))
-    for name in ("device", "cpu", "threads"):
-        if before.get(name) is not None and before[name] != now.get(name):
-            found.append(f"{name}: {before[name]} then, {now.get(name)} now")
-    cores = environment.available_cores()
-    if isinstance(now.get("threads"), int) and now["threads"] > cores:
-        found.append(f"{now['threads']} threads on {cores} core{'s' if cores > 1 else ''}")
-    found += _runtime_reasons(run, repetition, on_gpu=now.get("device") != "CPU")
-    resume = before.get("resume")
-    if isinstance(resume, Mapping) and resume.get("exact") is False:
-        found.append("it was resumed, not exactly: " + "; ".join(map(str, resume.get("reasons") or ["unknown"])))
-    return found
-
-
-def _runtime_reasons(run: RunDir, repetition: RunDir, *, on_gpu: bool) -> list[str]:
-    """Reasons in how the two compute, as their configs say once settled."""
-    from dlrun.config.loading import load_config
-
-    before, now = (load_config(one.config_file).runtime for one in (run, repetition))
-    keys = ("execution", "jit_compile", "deterministic", "precision")
-    found = _different("runtime", {k: getattr(before, k) for k in keys}, {k: getattr(now, k) for k in keys})
-    if now.deterministic is not True:
-        where = "on a GPU" if on_gpu else f"on {now.threads} threads"
-        found.append(f"runtime.deterministic is off, and some operations add up in any order {where}")
-    if now.jit_compile is True and on_gpu:
-        found.append("XLA (runtime.jit_compile) chooses the kernels of a GPU by measuring them")
-    return found
-
-
-def _different(title: str, before: Any, now: Any) -> list[str]:
-    """Keys of two mappings whose values differ, one line each."""
-    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
-        return []
-    return [
-        f"{title}: {key} {before.get(key, 'absent')} then, {now.get(key, 'absent')} now"
-        for key in dict.fromkeys([*before, *now])
-        if before.get(key) != now.get(key)
-    ]
 
 
 def _record(run: RunDir, found: Verification, task: Task) -> Verification:
