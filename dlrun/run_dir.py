@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -112,16 +113,30 @@ class RunDir:
     def owned(self, *, new: bool) -> Iterator[None]:
         """Hold the run's lock; the system frees it when the process ends, however it ends.
 
-        Raises RunDirError when another process works on the run, or a `new` run has been started meanwhile.
+        Raises RunDirError when another process works on the run, a `new` run has been started meanwhile, or the
+        directory cannot be written.
         """
         lock = FileLock(self.path / ".lock")
         try:
-            with lock.acquire(timeout=0):
-                if new and self.record_file.exists():
-                    raise RunDirError(f"another process has started a run in {self.path}", hint="name a new directory")
-                yield
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise RunDirError(f"another process is working on the run {self.id}") from error
+        except OSError as error:
+            raise RunDirError(f"the run {self.path} cannot be written: {error.strerror}") from error
+        try:
+            if new and self.record_file.exists():
+                raise RunDirError(f"another process has started a run in {self.path}", hint="name a new directory")
+            self._remove_half_written()
+            yield
+        finally:
+            lock.release()
+
+    def _remove_half_written(self) -> None:
+        """Remove the temporary files of a process that died while writing."""
+        for folder in (self.path, self.preprocess, self.evaluations):
+            for path in folder.glob(".*.tmp*"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def start(self, record: dict[str, Any]) -> None:
         """Write `run.json` for a run that begins or goes on, with the process that owns it now.

@@ -59,12 +59,36 @@ def test_numbers_that_json_has_not_become_null(tmp_path):
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [None]}
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     write_json(path, {"a": 1})
-    with pytest.raises(TypeError):
-        write_text(path, 5)
+    monkeypatch.setattr(os, "fsync", _disk_is_full)
+    with pytest.raises(RunDirError, match=r"x\.json cannot be written: No space left on device"):
+        write_text(path, "{}")
     assert json.loads(path.read_text()) == {"a": 1}
+    assert [item.name for item in tmp_path.iterdir()] == ["x.json"]
+
+
+def _disk_is_full(*_arguments, **_options):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_lock_that_cannot_be_made_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("filelock._api.BaseFileLock.acquire", _disk_is_full)
+    with (
+        pytest.raises(RunDirError, match="cannot be written: No space left on device"),
+        RunDir(tmp_path).owned(new=True),
+    ):
+        pass
+
+
+def test_who_takes_over_a_run_removes_what_was_half_written(tmp_path):
+    run = RunDir.claim(tmp_path / "run")
+    run.start({})
+    (run.path / ".history.csv.123.tmp").write_text("epo")
+    (run.path / ".best.tmp.keras").write_text("")
+    with run.owned(new=False):
+        assert {item.name for item in run.path.iterdir()} == {".lock", "run.json"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
