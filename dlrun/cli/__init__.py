@@ -44,6 +44,7 @@ def _global_options(
 def _register_verbs() -> None:
     from dlrun.cli import (
         check,
+        compare,
         data,
         doctor,
         evaluate,
@@ -72,6 +73,7 @@ def _register_verbs() -> None:
     app.command("fetch", rich_help_panel="Before a run")(fetch.fetch)
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
     app.command("runs", rich_help_panel="After a run")(runs.runs)
+    app.command("compare", rich_help_panel="After a run")(compare.compare)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 

@@ -29,6 +29,11 @@ def show(renderable: RenderableType) -> None:
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
+def width() -> int:
+    """Columns that a line on stdout may have."""
+    return _console(sys.stdout).width
+
+
 def err() -> Console:
     """Rich console on stderr."""
     return _console(sys.stderr)
