@@ -6,8 +6,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from dlrun.data._archives import open_zip
 from dlrun.errors import DataError, listing
 from dlrun.files import first_line
 
@@ -46,7 +47,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """The content of a file, one byte more than `MOST_FILE_BYTES` at most. Raises OSError."""
-        with self._files[name].open("rb") as file:
+        path = self._files[name]
+        if path.exists() and not path.is_file():  # a named pipe would wait for ever
+            raise OSError("it is no file")
+        with path.open("rb") as file:
             return file.read(MOST_FILE_BYTES + 1)
 
     def marks(self, names: Iterable[str]) -> list[list[object]]:
@@ -83,7 +87,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = open_zip(path)
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
         except DAMAGED as error:
@@ -93,9 +97,6 @@ class Archive:
             for member in self._zip.infolist()
             if not member.is_dir() and not _is_hidden(member.filename)
         }
-        for name in self._members:
-            if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts or ":" in name.split("/")[0]:
-                raise DataError(f"{path}: the name {name!r} leads out of the archive", hint="pack it anew")
         self.names = sorted(self._members, key=natural)
 
     def read(self, name: str) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlrun.data._archives import check_plain
 from dlrun.errors import DataError
 
 CONNECT_SECONDS = 4.0  # a box without network must hear of it in seconds, resolver included
@@ -95,6 +96,7 @@ def _first(places: Sequence[Path]) -> Path | None:
     for place in places:
         try:
             if place.exists():
+                check_plain(place)
                 return place
         except OSError as error:  # a folder without rights, a name that is too long
             raise DataError(f"{place} cannot be reached: {error.strerror}") from error

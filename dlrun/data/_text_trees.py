@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dlrun.data._archives import check_inside, open_tar, open_zip
 from dlrun.data._text_files import decode_text
 from dlrun.errors import DataError, listing
 
@@ -90,13 +91,14 @@ def _check_size(path: Path, name: str, length: int, size: int, count: int) -> No
 def _members(path: Path) -> Iterator[tuple[str, int, Any]]:
     """Name, stated length and a reader of each text file."""
     if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as file:
+        with open_zip(path) as file:
             for info in file.infolist():
                 if _is_text(info.filename):
                     yield info.filename, info.file_size, lambda info=info: file.read(info)
         return
-    with tarfile.open(path) as archive:
+    with open_tar(path, MOST_BYTES) as archive:
         for member in archive:
+            check_inside(path, member.name)
             stream = archive.extractfile(member) if member.isreg() and _is_text(member.name) else None
             if stream:
                 yield member.name, member.size, stream.read
@@ -117,6 +119,8 @@ def _damage_told(path: Path) -> Iterator[None]:
         yield
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise DataError(f"{path}: the archive is damaged or cut short: {error}") from error
+    except RecursionError as error:  # tarfile follows headers of headers
+        raise DataError(f"{path}: the archive is damaged: its headers are nested too deeply") from error
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
         raise DataError(f"{path}: the archive cannot be read: {error}") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import dlrun
+from dlrun.data._archives import check_plain, open_tar
 from dlrun.data._class_images import Parts, Published, generated_parts, image_dataset, read_npz_parts
 from dlrun.data._dataset import Dataset
 from dlrun.data._npz import read_pickled
@@ -25,6 +27,7 @@ ARCHIVE = Download(
 FOLDER, CACHE_FOLDER = "cifar-10-batches-py", "cifar-10-batches-py-target"
 BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
 MOST_BYTES = 2**26  # of one batch, which has 31 MB
+MOST_ARCHIVE_BYTES = 2**29  # of the archive unpacked, which has 186 MB
 CIFAR10 = Published(
     "cifar10",
     "CIFAR-10",
@@ -75,6 +78,7 @@ def _batch(place: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_file(path: Path) -> bytes:
+    check_plain(path)
     try:
         with path.open("rb") as file:
             return file.read(MOST_BYTES)
@@ -87,12 +91,12 @@ def _read_archive(path: Path) -> dict[str, bytes]:
     wanted = {f"{FOLDER}/{name}": name for names in BATCHES.values() for name in names}
     found = {}
     try:
-        with tarfile.open(path) as archive:
+        with open_tar(path, MOST_ARCHIVE_BYTES) as archive:
             for member in archive:
                 file = archive.extractfile(member) if member.name in wanted and member.size < MOST_BYTES else None
                 if file is not None:
                     found[wanted[member.name]] = file.read()
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, RecursionError) as error:
         raise DataError(f"{path}: the archive cannot be read: {first_line(error)}") from error
     missing = [name for name in wanted.values() if name not in found]
     if missing:

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from dlrun.data._npz import read_array, read_ragged
+from dlrun.data._npz import read_array, read_npy, read_ragged
 from dlrun.errors import DataError
 
 
@@ -114,3 +114,38 @@ def test_one_long_row_used_in_many_places_is_refused_before_it_grows(tmp_path):
     rows[:] = [[1] * 100_000] * 1000  # 200 kB, and 400 MB as numbers
     with pytest.raises(DataError, match="the rows of x are longer than 256 MiB together"):
         read_ragged(save(tmp_path / "a.npz", x=rows), "x")
+
+
+def npy(header, content=b"", version=1):
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + content
+
+
+def described(dtype, shape):
+    return f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+
+
+HEADERS = {
+    "more numbers than bytes": (npy(described("<f8", "(1000000000000,)"), b"\0" * 16), "in 16 bytes"),
+    "a negative shape": (npy(described("<f8", "(-2, -1)"), b"\0" * 16), "in 16 bytes"),
+    "a trillion empty texts": (npy(described("<U0", "(1000000000000,)")), "in 0 bytes"),
+    "brackets without end": (npy(b"[" * 9000), "damaged"),
+    "signs without end": (npy(b"-" * 9000 + b"1"), "damaged"),
+    "a header of a gigabyte": (npy(b"\0", version=2)[:8] + (2**30).to_bytes(4, "little"), "a header of 1,073,741,824"),
+    "a structure of objects": (
+        npy(b"{'descr': [('a', 'O')], 'fortran_order': False, 'shape': (1,)}\n"),
+        "Object arrays",
+    ),
+    "nothing": (b"", "damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), HEADERS.values(), ids=HEADERS)
+def test_a_header_that_lies_is_refused(tmp_path, content, message):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    with pytest.raises(DataError, match=message):
+        read_array(tmp_path / "a.npz", "x")
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_npy(tmp_path / "a.npy")
