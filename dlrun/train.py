@@ -13,10 +13,12 @@ from dlrun.config.schema import Config, with_section
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import save_preprocessing
 from dlrun.engine import checkpointing
+from dlrun.engine.execution import Outcome
 from dlrun.engine.provenance import another_session, provenance
 from dlrun.engine.recording import RunLog, draw_plots, run_metrics
 from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session, settled_data
 from dlrun.engine.running import run_routine
+from dlrun.engine.signals import interrupted_by_signals, stop_on_signals, stopped_at_once
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.files import write_json, write_text
@@ -66,10 +68,16 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
     """Steps 6 to 8, with the run's status right whatever happens."""
     status, failure = COMPLETED, None
     try:
-        _work(config, run, emit, began, resumed=resumed)
-    except (Interrupted, KeyboardInterrupt):
+        with interrupted_by_signals():
+            experiment, outcome = _work(config, run, emit, resumed=resumed)
+        with stop_on_signals():  # what is left takes moments, and a signal now does not end the run
+            _record(experiment, outcome, time.perf_counter() - began)
+    except Interrupted:
         status = INTERRUPTED
         raise
+    except KeyboardInterrupt as error:
+        status = INTERRUPTED
+        raise stopped_at_once(run) from error
     except DlrunError as error:
         kind = error.kind if isinstance(error, TrainingError) else type(error).__name__.removesuffix("Error").lower()
         status, failure = FAILED, {"kind": kind, "message": str(error.located(config.place))}
@@ -90,7 +98,7 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
         emit(RunEnded(status, seconds))
 
 
-def _work(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: bool) -> None:
+def _work(config: Config, run: RunDir, emit: OnEvent, *, resumed: bool) -> tuple[Experiment, Outcome]:
     data = load_data(config)
     if resumed and not same_data(data.fingerprint, run.record().get("data") or data.fingerprint):
         raise RunDirError("the data is not the same as when the run began", hint="start a new run on the new data")
@@ -103,8 +111,11 @@ def _work(config: Config, run: RunDir, emit: OnEvent, began: float, *, resumed: 
         emit(Note(note))
     experiment = Experiment(config, run, data, emit, resumed and bool(checkpointing.generations(run.checkpoint)))
     experiment.settle(**settled_data(config, data))
-    outcome = run_routine(experiment)
-    metrics = run_metrics(experiment, outcome, time.perf_counter() - began)
-    write_json(run.metrics_file, metrics)
+    return experiment, run_routine(experiment)
+
+
+def _record(experiment: Experiment, outcome: Outcome, seconds: float) -> None:
+    metrics = run_metrics(experiment, outcome, seconds)
+    write_json(experiment.run.metrics_file, metrics)
     if problem := draw_plots(experiment, outcome, metrics):
-        emit(Note(problem))
+        experiment.emit(Note(problem))

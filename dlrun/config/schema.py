@@ -98,6 +98,12 @@ class Training(Section):
         "longer, since writing takes a twentieth of the time at most.",
         ge=0,
     )
+    checkpoint_every_steps: int | None = Field(
+        None,
+        description="Besides, write one every so many steps inside each epoch. Empty: none, but one a minute in epochs "
+        "that take longer.",
+        ge=1,
+    )
 
 
 class Monitor(Section):

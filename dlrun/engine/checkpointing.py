@@ -1,45 +1,97 @@
 """Checkpoints from which a run continues exactly: weights, optimizers, seeds, callbacks, history, best weights.
 
-Layout: `checkpoint/<epoch>/state.json` and `arrays.npz`. A generation is written under a temporary name, flushed and
-renamed; the two newest are kept, so a crash at any moment leaves a whole one.
+Layout: `checkpoint/000003/` after epoch 3, `checkpoint/000003-000120/` after step 120 of epoch 4; each holds
+`state.json` with its checksum and `arrays.npz`, which has checksums of its own. A generation is written under a
+temporary name, flushed and renamed; the two newest are kept, so a crash at any moment leaves a whole one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from dlrun.engine.callback_state import CallbackStates, restore_callbacks
 from dlrun.errors import RunDirError
+from dlrun.files import first_line
 
-FORMAT = 1
+FORMAT = 2  # 1 knew no steps and had no checksum of the state
 KEPT = 2
-_PRIVATE_STATE = {"SwapEMAWeights": ("_ema_weights_in_model",)}
-_SCALARS = (bool, int, float, str, type(None))
+_NAME = re.compile(r"(\d{6,})(?:-(\d{6,}))?")
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),  # what garbage inside a zip file makes NumPy raise
+)
 
 
 @dataclass
 class Progress:
-    """How far a run is: rows of history (epoch 1 first), seconds per epoch, and the best epoch so far."""
+    """How far a run is: rows of history (epoch 1 first), seconds per epoch, and the best epoch so far.
+
+    `step` counts the steps done in the running epoch, 0 between two epochs; `logs` is what the last of them logged and
+    `elapsed` the seconds since the epoch began.
+    """
 
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best_epoch: int | None = None  # counted from 1
     best_weights: list[np.ndarray] | None = None
     stopped: bool = False  # a callback ended training
+    step: int = 0
+    logs: dict[str, float] = field(default_factory=dict)
+    elapsed: float = 0.0
 
     @property
     def epochs(self) -> int:
         return len(self.history)
+
+    def end_epoch(self, row: dict[str, float], seconds: float, *, stopped: bool) -> None:
+        """Count an epoch as done."""
+        self.history.append(row)
+        self.seconds.append(seconds)
+        self.stopped = stopped
+        self.step, self.logs, self.elapsed = 0, {}, 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A generation read back: its state and its arrays."""
+
+    path: Path
+    state: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return int(self.state["epoch"])
+
+    @property
+    def step(self) -> int:
+        """Steps done in the epoch after those; 0 when it has not begun."""
+        return int(self.state["step"])
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback had ended training."""
+        return bool(self.state["stopped"])
+
+    def group(self, name: str) -> list[np.ndarray]:
+        """The arrays `name/0`, `name/1`, ... in order."""
+        count = sum(key.startswith(f"{name}/") for key in self.arrays)
+        return [self.arrays[f"{name}/{number}"] for number in range(count)]
 
 
 def state_variables(model: keras.Model) -> dict[str, list[Any]]:
@@ -56,158 +108,172 @@ def state_variables(model: keras.Model) -> dict[str, list[Any]]:
 
 
 def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], progress: Progress) -> None:
-    """Write a generation for the epochs done so far."""
+    """Write a generation for the epochs and steps done so far. Raises RunDirError when it cannot be written."""
+    groups = state_variables(model)
+    if progress.step:  # at the end of an epoch they have served
+        groups["metrics"] = list(model.metrics_variables)
     arrays = {
         f"{group}/{number}": _plain(keras.ops.convert_to_numpy(variable))
-        for group, variables in state_variables(model).items()
+        for group, variables in groups.items()
         for number, variable in enumerate(variables)
     }
     arrays |= {f"best/{number}": _plain(array) for number, array in enumerate(progress.best_weights or [])}
-    states = []
-    for position, callback in enumerate(callbacks):
-        scalars, lists = callback_state(callback)
-        states.append(
-            {"class": type(callback).__name__, "state": scalars, "arrays": {k: len(v) for k, v in lists.items()}}
-        )
-        for name, items in lists.items():
-            arrays |= {f"callback{position}/{name}/{n}": _plain(item) for n, item in enumerate(items)}
+    states = CallbackStates.of(callbacks)
+    arrays |= {name: _plain(array) for name, array in states.arrays.items()}
     state = {
         "format": FORMAT,
         "epoch": progress.epochs,
+        "step": progress.step,
+        "elapsed": progress.elapsed,
+        "logs": progress.logs,
         "history": progress.history,
         "seconds": progress.seconds,
         "best_epoch": progress.best_epoch,
         "stopped": progress.stopped,
-        "callbacks": states,
+        "callbacks": states.entries,
     }
-    _write_generation(folder, progress.epochs, state, arrays)
+    name = f"{progress.epochs:06d}" + (f"-{progress.step:06d}" if progress.step else "")
+    try:
+        _write_generation(folder, name, json.dumps(state), arrays)
+    except OSError as error:
+        raise RunDirError(f"the checkpoint {folder / name} cannot be written: {error.strerror or error}") from error
 
 
-def _write_generation(folder: Path, epoch: int, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def _write_generation(folder: Path, name: str, state: str, arrays: dict[str, np.ndarray]) -> None:
+    """Raises OSError, and leaves the older generations as they were then."""
     folder.mkdir(exist_ok=True)
     for left_behind in folder.glob(".*.tmp"):  # by a process that died while writing; the run's lock keeps others out
         shutil.rmtree(left_behind, ignore_errors=True)
-    temporary = folder / f".{epoch}.tmp"
-    temporary.mkdir()
-    with (temporary / "arrays.npz").open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        stream.flush()
-        os.fsync(stream.fileno())
-    with (temporary / "state.json").open("w", encoding="utf-8") as text:
-        json.dump(state, text)
-        text.flush()
-        os.fsync(text.fileno())
-    target = folder / f"{epoch:06d}"
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
+    temporary, replaced, target = folder / f".{name}.tmp", folder / f".{name}.old.tmp", folder / name
+    try:
+        temporary.mkdir()
+        with (temporary / "arrays.npz").open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+            stream.flush()
+            os.fsync(stream.fileno())
+        for file, content in (("state.json", state), ("state.sha256", _checksum(state))):
+            with (temporary / file).open("w", encoding="utf-8") as text:
+                text.write(content)
+                text.flush()
+                os.fsync(text.fileno())
+        _sync_folder(temporary)
+        if target.exists():
+            target.rename(replaced)
+        temporary.rename(target)
+        _sync_folder(folder)
+    finally:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        for left in (temporary, replaced):
+            shutil.rmtree(left, ignore_errors=True)
     for old in generations(folder)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _checksum(state: str) -> str:
+    """A line as `sha256sum -c` takes it."""
+    return f"{hashlib.sha256(state.encode()).hexdigest()}  state.json\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a loss of power; where a folder cannot be opened (Windows) there is no way."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def generations(folder: Path) -> list[Path]:
     """Finished generations, newest first."""
-    return sorted((p for p in folder.glob("[0-9]*") if p.is_dir()), reverse=True) if folder.is_dir() else []
+    found = [path for path in folder.glob("[0-9]*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=_position, reverse=True)
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A generation read back: its state and its arrays."""
+def _position(generation: Path) -> tuple[int, int]:
+    """Epochs done, and steps in the epoch after them."""
+    match = _NAME.fullmatch(generation.name)
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
 
-    state: dict[str, Any]
-    arrays: dict[str, np.ndarray]
 
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return int(self.state["epoch"])
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a callback had ended training."""
-        return bool(self.state["stopped"])
-
-    def group(self, name: str) -> list[np.ndarray]:
-        """The arrays `name/0`, `name/1`, ... in order."""
-        count = sum(key.startswith(f"{name}/") for key in self.arrays)
-        return [self.arrays[f"{name}/{number}"] for number in range(count)]
+def remove_newer(folder: Path, checkpoint: Checkpoint) -> None:
+    """Remove the generations after this one, which were found damaged: what they hold is computed again."""
+    for generation in generations(folder):
+        if _position(generation) > _position(checkpoint.path):
+            shutil.rmtree(generation, ignore_errors=True)
 
 
 def read(folder: Path) -> Checkpoint:
     """The newest whole generation. Raises RunDirError when there is none or it has a newer format."""
+    tried = []
     for generation in generations(folder):
         try:
-            state = json.loads((generation / "state.json").read_text(encoding="utf-8"))
-            with np.load(generation / "arrays.npz", allow_pickle=False) as file:
-                arrays = dict(file)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            continue
-        if state["format"] > FORMAT:
-            raise RunDirError(f"the checkpoint {generation} has format {state['format']}", expected=f"format {FORMAT}")
-        return Checkpoint(state, arrays)
+            return _read_generation(generation)
+        except _DAMAGE as error:
+            tried.append(f"{generation.name}: {first_line(error)}")
     raise RunDirError(
-        f"there is no whole checkpoint in {folder}", hint="start the run again: dlrun train on its config.yaml"
+        f"there is no whole checkpoint in {folder}",
+        received="\n".join(tried) or None,
+        hint=f"remove {folder}, and the run is computed again from its start",
     )
+
+
+def _read_generation(generation: Path) -> Checkpoint:
+    """Raises one of _DAMAGE, RunDirError for a newer format."""
+    text = (generation / "state.json").read_text(encoding="utf-8")
+    state = json.loads(text)
+    written = state["format"]
+    if isinstance(written, int) and written > FORMAT:
+        raise RunDirError(
+            f"the checkpoint {generation} has format {written}",
+            expected=f"format {FORMAT}",
+            hint="it was written by a newer dlrun",
+        )
+    with np.load(generation / "arrays.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    if written == 1:
+        return Checkpoint(generation, {"step": 0, "elapsed": 0.0, "logs": {}, **state}, arrays)
+    if (generation / "state.sha256").read_text(encoding="utf-8") != _checksum(text):
+        raise ValueError("state.json does not have the checksum in state.sha256")
+    return Checkpoint(generation, state, arrays)
 
 
 def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Progress:
     """Bring model, optimizers and callbacks to the state of a checkpoint.
 
-    Call it after Keras' own `on_train_begin`, which resets callbacks. Raises RunDirError when the checkpoint belongs to
-    another model or other callbacks.
+    Call it after Keras' own `on_train_begin`, which resets callbacks, and again, for a checkpoint inside an epoch,
+    after `on_epoch_begin`. Raises RunDirError when the checkpoint belongs to another model or other callbacks.
     """
     state = checkpoint.state
     for group, variables in state_variables(model).items():
-        stored = checkpoint.group(group)
-        if [array.shape for array in stored] != [tuple(variable.shape) for variable in variables]:
-            raise RunDirError(f"the checkpoint's {group} has other variables than this config builds")
-        for variable, array in zip(variables, stored, strict=True):
-            variable.assign(array)
-    names = [type(callback).__name__ for callback in callbacks]
-    saved = [entry["class"] for entry in state["callbacks"]]
-    if names != saved:
-        raise RunDirError("the checkpoint has other callbacks", received=", ".join(names), expected=", ".join(saved))
-    for position, (callback, entry) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
-        lists = {name: checkpoint.group(f"callback{position}/{name}") for name in entry["arrays"]}
-        set_callback_state(callback, entry["state"], lists)
-    best = checkpoint.group("best")
+        _assign(checkpoint, group, variables)
+    restore_callbacks(callbacks, state["callbacks"], checkpoint.group)
     return Progress(
-        list(state["history"]), list(state["seconds"]), state["best_epoch"], best or None, bool(state["stopped"])
+        list(state["history"]),
+        list(state["seconds"]),
+        state["best_epoch"],
+        checkpoint.group("best") or None,
+        bool(state["stopped"]),
+        checkpoint.step,
+        dict(state["logs"]),
+        float(state["elapsed"]),
     )
 
 
-def callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-    """What a callback remembers: scalars, and lists of arrays (such as EarlyStopping's best weights).
-
-    A callback with its own `state_dict` is asked; of others the public attributes are taken, for Keras keeps the state
-    of its callbacks there. Those named like an argument of the constructor are settings, not state (Keras changes the
-    sign of `min_delta` in place).
-    """
-    if hasattr(callback, "state_dict"):
-        return dict(callback.state_dict()), {}
-    scalars: dict[str, Any] = {}
-    lists: dict[str, list[np.ndarray]] = {}
-    settings = signature(type(callback)).parameters
-    for name, value in vars(callback).items():
-        private = name.startswith("_") and name not in _PRIVATE_STATE.get(type(callback).__name__, ())
-        if private or name in settings or name in ("params", "model", "validation_data"):
-            continue
-        value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, _SCALARS):
-            scalars[name] = value
-        elif isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
-            lists[name] = value
-    return scalars, lists
+def restore_metrics(checkpoint: Checkpoint, model: keras.Model) -> None:
+    """Bring the model's metrics to their values inside an epoch. Raises RunDirError."""
+    _assign(checkpoint, "metrics", model.metrics_variables)
 
 
-def set_callback_state(
-    callback: keras.callbacks.Callback, scalars: dict[str, Any], lists: dict[str, list[np.ndarray]]
-) -> None:
-    """The reverse of `callback_state`."""
-    if hasattr(callback, "load_state_dict"):
-        callback.load_state_dict(scalars)
-        return
-    for name, value in {**scalars, **lists}.items():
-        setattr(callback, name, value)
+def _assign(checkpoint: Checkpoint, group: str, variables: Sequence[Any]) -> None:
+    stored = checkpoint.group(group)
+    if [array.shape for array in stored] != [tuple(variable.shape) for variable in variables]:
+        raise RunDirError(f"the checkpoint's {group} has other variables than this config builds")
+    for variable, array in zip(variables, stored, strict=True):
+        variable.assign(array)
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

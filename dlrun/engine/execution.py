@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +11,17 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.callbacks import RecordingPlan, RunRecorder, make_callbacks
-from dlrun.engine.checkpointing import Progress
+from dlrun.engine.callbacks import make_callbacks
+from dlrun.engine.checkpointing import Checkpoint, Progress
 from dlrun.engine.execution_rules import Execution, choose_execution
 from dlrun.engine.feeding import Feeder, sample_order, streams
 from dlrun.engine.pipelines import batches_in_order, training_batches
+from dlrun.engine.recorder import RecordingPlan, RunRecorder
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
 from dlrun.engine.session import computes_on_gpu, set_jit_compile
+from dlrun.engine.signals import stop_on_signals
+from dlrun.engine.stepwise import fit_stepwise
 from dlrun.engine.weighting import sample_weights
 from dlrun.engine.whole_epoch import fit_whole_epochs, make_steps
 from dlrun.events import ModelReady
@@ -39,21 +39,26 @@ class Outcome:
 
 
 class _EpochClock(keras.callbacks.Callback):
-    """Knows the epoch (counted from 0), and so the order of its samples."""
+    """Knows the epoch (counted from 0), and so the order of its samples.
 
-    def __init__(self, experiment: Experiment) -> None:
+    A run that goes on inside an epoch begins with that epoch, after the steps that are done.
+    """
+
+    def __init__(self, experiment: Experiment, epoch: int, steps_done: int) -> None:
         super().__init__()
         self._rows = experiment.data.splits["training"]
         self._seed, self._shuffle = experiment.config.seed, experiment.config.training.shuffle
-        self._epoch = 0
+        self._first = self._epoch = epoch
+        self._steps_done = steps_done
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
 
-    def order(self) -> tuple[np.ndarray, int]:
-        """The rows of this epoch, and the seed of its augmentations."""
+    def order(self) -> tuple[np.ndarray, int, int]:
+        """The rows of this epoch, the seed of its augmentations, and the first step to do."""
         rows = sample_order(self._rows, self._seed, self._epoch) if self._shuffle else self._rows
-        return rows, child_seed(self._seed, "augment", self._epoch)
+        first = self._steps_done if self._epoch == self._first else 0
+        return rows, child_seed(self._seed, "augment", self._epoch), first
 
 
 def train_model(
@@ -80,8 +85,8 @@ def train_model(
     checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
     tensorboard = config.training.tensorboard and not any(c.name == "TensorBoard" for c in config.callbacks)
     validated = "validation" in experiment.data.splits
-    every = config.training.checkpoint_every_seconds
-    plan = RecordingPlan(run, *monitor, validated, saved, every, tensorboard)
+    seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
+    plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard)
     _announce(model, experiment, monitor, execution)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)
@@ -91,7 +96,7 @@ def train_model(
             if recorder.progress.epochs:
                 run.write_history(recorder.progress.history, recorder.progress.seconds)
             raise
-    save_models(run, "last", saved)
+        save_models(run, "last", saved)  # in here, so that a signal now does not end the run
     return Outcome(recorder.progress, *monitor, model.count_params())
 
 
@@ -124,8 +129,12 @@ def _fit(
     recorder: RunRecorder,
 ) -> None:
     training, validation = experiment.config.training, experiment.data.splits.get("validation")
-    checkpoint, clock = recorder.checkpoint, _EpochClock(experiment)
-    done = checkpoint.epoch if checkpoint else 0
+    checkpoint = recorder.checkpoint
+    done, steps_done = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
+    clock = _EpochClock(experiment, done, steps_done)
+    if checkpoint and steps_done:
+        _make_metrics(model, checkpoint, batches_in_order(feeder, experiment.data.splits["training"][:1], 1))
+    logs = dict(checkpoint.state["logs"]) if checkpoint else {}
     epochs = done if checkpoint and checkpoint.stopped else training.epochs
     hooks = [clock, *callbacks, recorder]
     if execution.mode == "whole_epoch":
@@ -135,22 +144,28 @@ def _fit(
             order=clock.order,
             validation=validation,
             batch_size=training.batch_size,
-            epochs=epochs,
-            initial_epoch=done,
+            epochs=range(done, epochs),
             callbacks=hooks,
             on_steps=recorder.on_steps,
+            every_steps=training.checkpoint_every_steps,
+            first_logs=logs,
         )
         return
-    rows = len(experiment.data.splits["training"])
-    model.fit(
-        training_batches(feeder, clock.order, rows, training.batch_size),
-        validation_data=None if validation is None else batches_in_order(feeder, validation, training.batch_size),
-        epochs=epochs,
-        initial_epoch=done,
+    fit_stepwise(
+        model,
+        training_batches(feeder, clock.order, len(experiment.data.splits["training"]), training.batch_size),
+        validation=None if validation is None else batches_in_order(feeder, validation, training.batch_size),
+        epochs=range(done, epochs),
         callbacks=hooks,
-        shuffle=False,  # the order is dlrun's own; Keras would shuffle the batches of a PyDataset once more
-        verbose=0,
+        steps_done=steps_done,
+        first_logs=logs,
     )
+
+
+def _make_metrics(model: keras.Model, checkpoint: Checkpoint, batches: Any) -> None:
+    """Let Keras make the variables of metrics, which it else does in the first step, to put their values into them."""
+    if len(model.metrics_variables) != len(checkpoint.group("metrics")):
+        model._symbolic_build(data_batch=next(iter(batches)))
 
 
 def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, str], execution: Execution) -> None:
@@ -167,27 +182,3 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
             jit_compile=execution.jit_compile,
         )
     )
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that is set by the first SIGINT, SIGTERM or SIGHUP; the second SIGINT raises KeyboardInterrupt as usual.
-
-    Outside the main thread signals cannot be caught, and the event is never set.
-    """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def stop(number: int, _frame: Any) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from dlrun.spec import Task
 
 Tensors = dict[str, dict[str, Any]]  # "inputs", "targets" and "weights" by name
 Purpose = Literal["training", "validation", "inputs"]  # what a batch is for; "inputs" alone serve prediction
-Order = Callable[[], tuple[np.ndarray, int]]  # gives the rows `(n,)` of an epoch, and its seed
+Order = Callable[[], tuple[np.ndarray, int, int]]  # gives the rows `(n,)` of an epoch, its seed, the first step to do
 
 
 def sample_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:

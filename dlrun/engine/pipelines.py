@@ -12,13 +12,13 @@ from dlrun.engine.feeding import Feeder, Order, Purpose, make_batch
 
 
 def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -> Any:
-    """A pipeline that asks `order` for the rows and the seed of an epoch each time it is iterated."""
+    """A pipeline that asks `order` for an epoch each time it is iterated, and begins with the first step to do."""
     return _make_pipeline(feeder, order, rows, batch_size, "training")
 
 
 def batches_in_order(feeder: Feeder, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> Any:
     """A pipeline over fixed rows, for validation, evaluation and (without targets) prediction."""
-    return _make_pipeline(feeder, lambda: (rows, 0), len(rows), batch_size, "validation" if targets else "inputs")
+    return _make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), batch_size, "validation" if targets else "inputs")
 
 
 def _make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> Any:
@@ -40,7 +40,7 @@ class _Batches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False)
         self._feeder, self._order = feeder, order
         self._rows, self._batch_size = rows, batch_size
-        self._epoch: tuple[np.ndarray, int] | None = None
+        self._epoch: tuple[np.ndarray, int, int] | None = None
 
         def make(indices: Any, seed: Any, tensors: Any) -> tuple[Any, ...]:
             found = make_batch(feeder, indices, seed, purpose, tensors)
@@ -56,7 +56,8 @@ class _Batches(keras.utils.PyDataset):
         self._epoch = self._order()
 
     def __getitem__(self, step: int) -> Any:
-        rows, seed = self._epoch or self._order()
+        rows, seed, first = self._epoch or self._order()
+        step = min(first + step, len(self) - 1)  # Keras looks at a batch before training, also when no step is left
         indices = rows[step * self._batch_size : (step + 1) * self._batch_size].astype("int32")
         pair = np.array([seed, step], "int32")
         with keras.device("cpu:0"):

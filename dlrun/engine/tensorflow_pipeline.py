@@ -18,15 +18,15 @@ def make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, purp
     """
 
     def epoch() -> Any:
-        indices, seed = order()
-        return iter([(indices.astype("int32"), seed)])
+        indices, seed, first = order()
+        return iter([(indices[first * batch_size :].astype("int32"), seed, first)])
 
-    signature = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
+    signature = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int64))
     batches = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(
-        lambda indices, seed: (
+        lambda indices, seed, first: (
             tf.data.Dataset.from_tensor_slices(indices)
             .batch(batch_size)
-            .enumerate()
+            .enumerate(first)
             .map(lambda step, rows: (rows, tf.stack([seed, tf.cast(step, tf.int32)])))
         )
     )

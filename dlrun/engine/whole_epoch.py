@@ -44,27 +44,30 @@ def fit_whole_epochs(
     order: Order,
     validation: np.ndarray | None,
     batch_size: int,
-    epochs: int,
-    initial_epoch: int,
+    epochs: range,
     callbacks: Sequence[keras.callbacks.Callback],
     on_steps: OnSteps,
+    every_steps: int | None = None,
+    first_logs: dict[str, Any] | None = None,
 ) -> None:
     """What `model.fit` does, with the callbacks' hooks for epochs and for validation; no hook for a batch is called.
 
-    `order` is asked once an epoch, `validation` are rows `(n,)`. `on_steps` is called about every CHUNK_SECONDS; what
-    it raises ends the training.
+    `order` is asked once an epoch, `validation` are rows `(n,)`, `epochs` count from 0. `on_steps` is called about
+    every CHUNK_SECONDS, and every `every_steps` steps of an epoch; what it raises ends the training. `first_logs` is
+    what the step before the first one logged.
     """
-    hooks = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, epochs=epochs, verbose=0)
-    training, testing = _Chunks(batch_size), _Chunks(batch_size)
+    hooks = keras.callbacks.CallbackList(list(callbacks), add_history=True, model=model, epochs=epochs.stop, verbose=0)
+    training, testing = _Chunks(batch_size, every_steps), _Chunks(batch_size)
     fixed = None if validation is None else training.batches(validation, 0, steps.place)
     model.stop_training = False
-    logs: dict[str, Any] = {}
+    logs = first_logs or {}
     hooks.on_train_begin()
-    for epoch in range(initial_epoch, epochs):
+    for epoch in epochs:
         model.reset_metrics()
         hooks.on_epoch_begin(epoch)
-        batches = training.batches(*order(), steps.place)
-        for done, logs in training.run(batches, steps.train):
+        rows, seed, first = order()
+        batches = training.batches(rows, seed, steps.place)
+        for done, logs in training.run(batches, steps.train, first):
             on_steps(done, logs)
         logs = _logged_by_fit(model, "train_step", logs)
         if fixed is not None:
@@ -72,7 +75,7 @@ def fit_whole_epochs(
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Optimizer) and epochs > 0:
+    if isinstance(getattr(model, "optimizer", None), keras.optimizers.Optimizer) and epochs.stop > 0:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     hooks.on_train_end(logs)
 
@@ -111,8 +114,8 @@ def _plain(logs: dict[str, Any]) -> dict[str, Any]:
 class _Chunks:
     """Rows as batches, and runs of batches that take about CHUNK_SECONDS each."""
 
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
+    def __init__(self, batch_size: int, every_steps: int | None = None) -> None:
+        self._batch_size, self._every_steps = batch_size, every_steps
         self._size = _FIRST_CHUNK
 
     def batches(self, rows: np.ndarray, seed: int, place: Callable[[np.ndarray], Any]) -> list[Any]:
@@ -125,13 +128,17 @@ class _Chunks:
         groups = [(rows[:cut].reshape(full, self._batch_size), seeds[:full]), (rows[None, cut:], seeds[full:])]
         return [(len(o), place(o.astype("int32")), place(s)) for o, s in groups if o.size]
 
-    def run(self, batches: list[Any], call: Callable[..., dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Steps done and logs, after each chunk."""
+    def run(
+        self, batches: list[Any], call: Callable[..., dict[str, Any]], first: int = 0
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Steps done and logs, after each chunk, from the step `first` on."""
         before = 0
         for count, order, seeds in batches:
-            start = 0
+            start = max(0, first - before)
             while start < count:
                 began, stop = time.perf_counter(), min(count, start + self._size)
+                if self._every_steps:
+                    stop = min(stop, start + self._every_steps - (before + start) % self._every_steps)
                 logs = _plain(call(order, seeds, start, stop))
                 self._fit_size(stop - start, time.perf_counter() - began)
                 start = stop

@@ -11,7 +11,7 @@ from stated_weights import history_from_stated_weights
 
 from dlrun.config.loading import config_from_mapping
 from dlrun.config.schema import Runtime
-from dlrun.engine import callbacks
+from dlrun.engine import recorder
 from dlrun.engine.jax_steps import loops_well
 from dlrun.engine.saving import load_model
 from dlrun.engine.session import start_session
@@ -76,14 +76,14 @@ def packed_run(packed, tmp_path_factory):
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(packed, packed_run, outputs, monkeypatch):
-    on_epoch_end = callbacks.RunRecorder.on_epoch_end
+    on_epoch_end = recorder.RunRecorder.on_epoch_end
 
-    def stopped(recorder, epoch, logs=None):
-        recorder.stop_asked = lambda: True
-        on_epoch_end(recorder, epoch, logs)
+    def stopped(self, epoch, logs=None):
+        self.stop_asked = lambda: True
+        on_epoch_end(self, epoch, logs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.RunRecorder, "on_epoch_end", stopped)
+        patch.setattr(recorder.RunRecorder, "on_epoch_end", stopped)
         with pytest.raises(Interrupted, match="after 1 epoch"):
             train(packed, outputs=outputs)
     (run,) = list_runs(outputs)

@@ -1,5 +1,4 @@
 import keras
-import numpy as np
 import pytest
 
 from dlrun.engine import checkpointing
@@ -54,19 +53,3 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, model):
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
     with pytest.raises(RunDirError, match="has other variables than this config builds"):
         checkpointing.restore(checkpointing.read(tmp_path), other, [])
-
-
-def test_the_state_of_callbacks_is_kept_without_their_settings(model):
-    callback = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
-    callback.set_model(model)
-    callback.on_train_begin()
-    callback.on_epoch_end(0, {"val_loss": 1.0})
-    callback.on_epoch_end(1, {"val_loss": 2.0})
-    scalars, lists = checkpointing.callback_state(callback)
-    assert scalars["wait"] == 1
-    assert scalars["best"] == 1.0
-    assert "patience" not in scalars
-    other = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
-    checkpointing.set_callback_state(other, scalars, lists)
-    assert (other.wait, other.best) == (1, 1.0)
-    np.testing.assert_array_equal(other.best_weights[0], model.get_weights()[0])

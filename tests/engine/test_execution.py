@@ -90,8 +90,7 @@ def test_augmentation_is_the_same_in_both_modes_and_in_a_run_that_was_stopped_in
     for first, second in zip(one, other, strict=True):
         assert first == pytest.approx(second, abs=1e-6)
 
-    monkeypatch.setattr("dlrun.engine.callbacks.FINISH_SECONDS", 0)
-    monkeypatch.setattr("dlrun.engine.callbacks.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
     monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
     heard = []
 
@@ -101,7 +100,7 @@ def test_augmentation_is_the_same_in_both_modes_and_in_a_run_that_was_stopped_in
             if event.epoch == 2 and event.step > 8:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted, match="stopped after 1 epoch\n"):
+    with pytest.raises(Interrupted, match=r"stopped after step 1[01] of epoch 2\n"):
         train(noisy("whole_epoch"), run_dir=outputs / "cut", on_event=stop)
     assert heard[-1][0] == 2
     assert heard[-1][1] < 12
@@ -111,7 +110,7 @@ def test_augmentation_is_the_same_in_both_modes_and_in_a_run_that_was_stopped_in
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_within_a_chunk(digits, outputs, monkeypatch):
-    monkeypatch.setattr("dlrun.engine.callbacks.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
     training = {"epochs": 1, "batch_size": 10, "tensorboard": False}
     config = digits(**in_mode("whole_epoch", training=training, optimizer={"name": "sgd", "learning_rate": 1e30}))
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch 1 \(by step 8\)"):

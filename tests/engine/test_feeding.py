@@ -43,7 +43,7 @@ def test_batches_hold_the_rows_asked_for_with_their_targets():
 
 def test_each_pass_asks_for_a_new_order():
     data = load_data(config_from_mapping({"data": "digits"}))
-    orders = iter([(np.array([3, 1]), 0), (np.array([2, 0]), 0)])
+    orders = iter([(np.array([3, 1]), 0, 0), (np.array([2, 0]), 0, 0)])
     pipeline = training_batches(Feeder.of(data), lambda: next(orders), 2, 2)
     for expected in ([3, 1], [2, 0]):
         ((_, targets),) = list(pipeline)

@@ -45,7 +45,7 @@ def assert_same(one, other):
 
 def test_rows_from_a_file_make_the_same_batches_as_rows_in_memory(feeders):
     assert [feeder.streams for feeder in feeders] == [False, True]
-    one, other = (as_arrays(training_batches(feeder, lambda: (ROWS, 5), 7, 3)) for feeder in feeders)
+    one, other = (as_arrays(training_batches(feeder, lambda: (ROWS, 5, 0), 7, 3)) for feeder in feeders)
     assert [len(batch[0]) for batch in one] == [3, 3, 1]
     assert [len(batch) for batch in one] == [3, 3, 3]
     assert_same(one, other)
@@ -58,7 +58,7 @@ def test_only_training_is_augmented_and_weighted(feeders):
     (validated,) = as_arrays(batches_in_order(feeders[0], ROWS, 7))
     assert len(validated) == 2
     np.testing.assert_allclose(validated[0], (np.arange(30).reshape(10, 3) / 3)[ROWS], rtol=1e-6)
-    (trained,) = as_arrays(training_batches(feeders[0], lambda: (ROWS, 5), 7, 7))
+    (trained,) = as_arrays(training_batches(feeders[0], lambda: (ROWS, 5, 0), 7, 7))
     assert np.abs(trained[0] - validated[0]).min() > 0
     np.testing.assert_allclose(trained[2], np.linspace(0, 1, 10)[ROWS], rtol=1e-6)
 
@@ -66,7 +66,9 @@ def test_only_training_is_augmented_and_weighted(feeders):
 def test_augmentation_is_a_function_of_the_seed_of_the_epoch_and_the_step(feeders):
     rows = np.zeros(4, int)
     first, again, other = (
-        np.concatenate([batch[0] for batch in as_arrays(training_batches(feeders[0], lambda s=seed: (rows, s), 4, 2))])
+        np.concatenate(
+            [batch[0] for batch in as_arrays(training_batches(feeders[0], lambda s=seed: (rows, s, 0), 4, 2))]
+        )
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
@@ -79,6 +81,13 @@ def test_a_batch_draws_different_seeds_one_after_the_other():
     drawn = [tuple(np.asarray(seed.next()).tolist()) for _ in range(3)]
     assert len(set(drawn)) == 3
     assert {step for _, step in drawn} == {4}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_pipeline_that_begins_later_gives_the_later_batches(feeders, number):
+    whole = as_arrays(training_batches(feeders[number], lambda: (ROWS, 5, 0), 7, 3))
+    rest = iter(training_batches(feeders[number], lambda: (ROWS, 5, 1), 7, 3))
+    assert_same(as_arrays([next(rest), next(rest)]), whole[1:])
 
 
 def test_a_run_on_images_in_a_file_equals_one_on_images_in_memory(outputs, tmp_path, monkeypatch):

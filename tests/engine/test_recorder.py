@@ -9,8 +9,8 @@ import pytest
 
 from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
-from dlrun.engine import callbacks, checkpointing
-from dlrun.engine.callbacks import WRITING_SHARE, RecordingPlan, RunRecorder
+from dlrun.engine import checkpointing, recorder
+from dlrun.engine.recorder import LONG_EPOCH_SECONDS, WRITING_SHARE, RecordingPlan, RunRecorder
 from dlrun.events import ignore
 from dlrun.run_dir import RunDir
 from dlrun.train import train
@@ -29,28 +29,31 @@ class Clock:
 def record(tmp_path, monkeypatch):
     """Makes a recorder go through epochs of given seconds, as writing is; returns the epochs written."""
 
-    def run_epochs(epochs, epoch_seconds, writing_seconds, every_seconds):
+    def run_epochs(epochs, epoch_seconds, writing_seconds, every_seconds, *, steps=1, every_steps=None):
         clock, written = Clock(), []
-        monkeypatch.setattr(callbacks, "time", clock)
+        monkeypatch.setattr(recorder, "time", clock)
 
         def save(folder, model, others, progress):
-            written.append(progress.epochs)
+            written.append((progress.epochs, progress.step))
             clock.now += writing_seconds
 
-        monkeypatch.setattr(callbacks.checkpointing, "save", save)
-        monkeypatch.setattr(callbacks, "save_models", lambda *_arguments: None)
+        monkeypatch.setattr(recorder.checkpointing, "save", save)
+        monkeypatch.setattr(recorder, "save_models", lambda *_arguments: None)
         run = RunDir.create(tmp_path / "outputs", "paced")
-        plan = RecordingPlan(run, "loss", "min", False, {}, every_seconds, False)
-        recorder = RunRecorder(plan, [], ignore, stop_asked=lambda: False, checkpoint=None)
+        plan = RecordingPlan(run, "loss", "min", False, {}, every_seconds, every_steps, False)
+        made = RunRecorder(plan, [], ignore, stop_asked=lambda: False, checkpoint=None)
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
-        recorder.set_model(model)
-        recorder.on_train_begin()
+        made.set_model(model)
+        made.set_params({"epochs": epochs})
+        made.on_train_begin()
         began = clock.now
         for epoch in range(epochs):
-            recorder.on_epoch_begin(epoch)
-            clock.now += epoch_seconds
-            recorder.on_epoch_end(epoch, {"loss": 1.0})
+            made.on_epoch_begin(epoch)
+            for step in range(1, steps + 1):
+                clock.now += epoch_seconds / steps
+                made.on_steps(step, {"loss": 1.0})
+            made.on_epoch_end(epoch, {"loss": 1.0})
         return written, clock.now - began
 
     return run_epochs
@@ -58,7 +61,7 @@ def record(tmp_path, monkeypatch):
 
 def test_fast_epochs_are_written_once_a_second(record):
     written, seconds = record(300, 0.01, 0.001, 1.0)
-    assert written[0] == 1
+    assert written[0] == (1, 0)
     assert len(written) == pytest.approx(seconds, abs=1.5)
 
 
@@ -69,7 +72,18 @@ def test_writing_takes_a_twentieth_of_the_time_at_most(record):
 
 
 def test_long_epochs_are_all_written(record):
-    assert record(5, 30.0, 0.5, 1.0)[0] == [1, 2, 3, 4, 5]
+    assert record(5, 30.0, 0.5, 1.0)[0] == [(epoch, 0) for epoch in range(1, 6)]
+
+
+def test_inside_an_epoch_of_minutes_one_is_written_each_minute(record):
+    written, _ = record(2, 200.0, 1.0, 1.0, steps=200)
+    assert LONG_EPOCH_SECONDS == 60
+    assert written == [(0, 60), (0, 120), (0, 180), (1, 0), (1, 60), (1, 120), (1, 180), (2, 0)]
+
+
+def test_one_is_written_every_so_many_steps_of_an_epoch_if_asked_for(record):
+    written, _ = record(2, 1.0, 0.0, 1000.0, steps=7, every_steps=3)
+    assert written == [(0, 3), (0, 6), (1, 3), (1, 6), (2, 0)]
 
 
 @pytest.mark.slow
@@ -80,7 +94,9 @@ def test_a_killed_run_has_lost_about_a_second_and_goes_on_exactly(digits, output
     command = [sys.executable, "-m", "dlrun", "train", str(tmp_path / "fast.yaml"), "--run-dir", str(outputs / "cut")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     cut = RunDir(outputs / "cut")
-    while process.poll() is None and not any(int(one.name) > 40 for one in checkpointing.generations(cut.checkpoint)):
+    while process.poll() is None and not any(
+        int(one.name[:6]) > 40 for one in checkpointing.generations(cut.checkpoint)
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()

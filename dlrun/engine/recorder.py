@@ -1,0 +1,213 @@
+"""The recorder of a run: history, best weights and checkpoints, and the end that a signal or a broken loss makes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlrun.engine import checkpointing
+from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.engine.saving import save_models
+from dlrun.engine.scalars import ScalarLog
+from dlrun.errors import ConfigError, Interrupted, TrainingError
+from dlrun.events import EpochDone, OnEvent, StepDone
+from dlrun.files import short
+from dlrun.run_dir import RunDir
+
+REPORT_SECONDS = 0.1
+WRITING_SHARE = 0.05
+LONG_EPOCH_SECONDS = 60.0  # the most of a long epoch that a killed run computes again
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """What a recorder keeps, where, and how often.
+
+    `saved_models` are the models the run leaves behind by name. Without a validation part (`validated` false) the last
+    epoch counts as the best. `tensorboard` asks for scalars; a config's own TensorBoard callback writes them itself.
+    """
+
+    run: RunDir
+    monitor: str
+    mode: str
+    validated: bool
+    saved_models: dict[str, keras.Model]
+    every_seconds: float
+    every_steps: int | None
+    tensorboard: bool
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Keeps what a run must not lose. It stands last, so that it sees what the other callbacks did.
+
+    After each epoch: history, best weights in memory. Paced by time, and at the end: `history.csv`, a checkpoint,
+    scalars for TensorBoard and the best model on disk; writing never takes more than WRITING_SHARE of the time, except
+    where the config asks for a checkpoint every so many steps. Stops the run when a signal asked for it and when the
+    loss is not a number.
+    """
+
+    def __init__(
+        self,
+        plan: RecordingPlan,
+        others: Sequence[keras.callbacks.Callback],
+        emit: OnEvent,
+        *,
+        stop_asked: Callable[[], bool],
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        super().__init__()
+        self.plan, self.run = plan, plan.run
+        self.others, self.emit, self.stop_asked, self.checkpoint = list(others), emit, stop_asked, checkpoint
+        self.progress = Progress()
+        self._reported = self._next_writing = self._next_inside = -math.inf
+        self._best_on_disk: int | None = None
+        self._epoch, self._began = 0, 0.0
+        self._scalars = ScalarLog(plan.run.tensorboard) if plan.tensorboard else None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        now = time.perf_counter()
+        if self.checkpoint:
+            self.progress = checkpointing.restore(self.checkpoint, self.model, self.others)
+            checkpointing.remove_newer(self.run.checkpoint, self.checkpoint)
+            if self._scalars:
+                self._scalars.skip(self.progress.epochs)
+        self._began = now - self.progress.elapsed
+        self._next_inside = now + LONG_EPOCH_SECONDS
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
+        if self.progress.step and self.checkpoint:  # Keras has reset the metrics, and callbacks have begun an epoch
+            checkpointing.restore(self.checkpoint, self.model, self.others)
+            checkpointing.restore_metrics(self.checkpoint, self.model)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_steps(batch + 1, logs or {})
+
+    def on_steps(self, steps: int, logs: dict[str, Any]) -> None:
+        """Report the steps done in this epoch, and write a checkpoint where one is due. Raises Interrupted when a stop
+        was asked for, TrainingError for a loss that is not finite.
+        """
+        now, stop = time.perf_counter(), self.stop_asked()
+        self.progress.step = steps
+        due = stop or now >= self._next_inside or (self.plan.every_steps and steps % self.plan.every_steps == 0)
+        if not due and now - self._reported < REPORT_SECONDS:
+            return
+        values = _numbers(logs)
+        self._check_finite(values, f"by step {steps}")
+        if due:
+            self.progress.logs, self.progress.elapsed = values, now - self._began
+            self.write()
+        if stop:
+            raise self._interruption()
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            self.emit(StepDone(self._epoch, steps, values))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row = _numbers(logs or {})
+        self._check_finite(row, "at its end")
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None:
+            row.setdefault("learning_rate", float(optimizer.learning_rate))
+        now = time.perf_counter()
+        seconds, self._began = now - self._began, now
+        self.progress.end_epoch(row, seconds, stopped=bool(self.model.stop_training))
+        improved = self._keep_if_best(row)
+        self.emit(EpochDone(epoch + 1, row, seconds, improved))
+        stop = self.stop_asked()
+        last = self.progress.stopped or epoch + 1 == self.params.get("epochs")
+        if stop or last or now >= self._next_writing:
+            self.write()
+        if stop and not last:
+            raise self._interruption()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        # The checkpoint was written when the last epoch ended. Since then Keras may have put averaged or earlier
+        # weights into the model, with which no further epoch could begin.
+        self._write_records()
+        if self._scalars:
+            self._scalars.close()
+        if self.progress.epochs and self.progress.best_epoch is None:
+            raise TrainingError(f"{self.plan.monitor} was never a number", kind="nan", key=("monitor", "metric"))
+
+    def _interruption(self) -> Interrupted:
+        done, step = self.progress.epochs, self.progress.step
+        where = f"step {step} of epoch {done + 1}" if step else f"{done} epoch{'s' if done > 1 else ''}"
+        return Interrupted(
+            f"stopped after {where}", resumable=True, hint=f"go on with: dlrun train --resume {short(self.run.path)}"
+        )
+
+    def _check_finite(self, values: dict[str, float], when: str) -> None:
+        broken = [name for name, value in values.items() if not math.isfinite(value) and "loss" in name]
+        if broken:
+            raise TrainingError(
+                f"{broken[0]} became {values[broken[0]]} in epoch {self._epoch} ({when})",
+                kind="nan",
+                hint="try a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0",
+            )
+
+    def _keep_if_best(self, row: dict[str, float]) -> bool:
+        """Keep the weights of the best epoch; without a validation part the last one counts as the best."""
+        value = row.get(self.plan.monitor)
+        if value is None:
+            known = ", ".join(row)
+            raise ConfigError(f"{self.plan.monitor} was not logged", key=("monitor", "metric"), expected=known)
+        before = self.progress.best_epoch
+        if self.plan.validated and not math.isfinite(value):
+            return False
+        if self.plan.validated and before is not None:
+            best = self.progress.history[before - 1][self.plan.monitor]
+            if not (value < best if self.plan.mode == "min" else value > best):
+                return False
+        self.progress.best_epoch = self.progress.epochs
+        if self.plan.validated:
+            self.progress.best_weights = self.model.get_weights()
+        return self.plan.validated
+
+    def write(self) -> None:
+        """Bring everything kept in memory to disk."""
+        began = time.perf_counter()
+        self._write_records()
+        checkpointing.save(self.run.checkpoint, self.model, self.others, self.progress)
+        now = time.perf_counter()
+        rest = (now - began) / WRITING_SHARE
+        self._next_writing = now + max(self.plan.every_seconds, rest)
+        self._next_inside = now + max(LONG_EPOCH_SECONDS, rest)
+
+    def _write_records(self) -> None:
+        """Write what is not the checkpoint: history, scalars, the best model."""
+        if not self.progress.epochs:
+            return
+        self.run.write_history(self.progress.history, self.progress.seconds)
+        if self._scalars:
+            self._scalars.write(self.progress.history)
+        if self.progress.best_epoch not in (None, self._best_on_disk):
+            self._save_best()
+
+    def _save_best(self) -> None:
+        if self.progress.best_weights is None:
+            save_models(self.run, "best", self.plan.saved_models)
+        else:
+            current = self.model.get_weights()
+            self.model.set_weights(self.progress.best_weights)
+            save_models(self.run, "best", self.plan.saved_models)
+            self.model.set_weights(current)
+        self._best_on_disk = self.progress.best_epoch
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """Logs as numbers. Raises ConfigError for one that is an array."""
+    for name, value in logs.items():
+        if np.ndim(value):
+            raise ConfigError(
+                f"{name} is logged as {np.size(value)} values, and a history keeps one number",
+                key=("metrics",),
+                hint="metrics such as F1Score give one with average: macro",
+            )
+    return {name: float(value) for name, value in logs.items()}

@@ -1,0 +1,149 @@
+"""A run that was stopped at any moment and resumed equals, bit for bit, one that was never stopped."""
+
+import itertools
+import os
+import signal
+
+import numpy as np
+import pytest
+from test_execution import NOISY
+
+from dlrun.config.loading import load_config
+from dlrun.engine import checkpointing
+from dlrun.errors import Interrupted
+from dlrun.events import EpochDone, StepDone
+from dlrun.run_dir import RunDir
+from dlrun.train import train
+
+MODES = ("stepwise", "whole_epoch")
+STEPS = 8  # an epoch's 450 rows in batches of 64, the last of 2
+NETS = {
+    "all at once": {
+        "plugins": ["noisy.py"],
+        "data": "noisy_digits",
+        "model": {
+            "name": "layers",
+            "layers": [{"Dense": {"units": 8}}, "BatchNormalization", {"Dropout": {"rate": 0.4}}],
+        },
+        "optimizer": {"name": "adam", "use_ema": True, "ema_momentum": 0.5},
+        "callbacks": [
+            {"name": "EarlyStopping", "patience": 3, "min_delta": 5.0, "restore_best_weights": True},
+            {"name": "ReduceLROnPlateau", "patience": 0, "min_delta": 1.0},
+            {"name": "SwapEMAWeights"},
+        ],
+    },
+    "dropout": {"model": {"name": "mlp", "hidden": [8], "dropout": 0.4}},
+    "batch normalization": {"model": {"name": "mlp", "hidden": [8], "batch_normalization": True}},
+    "augmentation": {"plugins": ["noisy.py"], "data": "noisy_digits"},
+    "early stopping": {
+        "callbacks": [{"name": "EarlyStopping", "patience": 2, "min_delta": 5.0, "restore_best_weights": True}]
+    },
+    "plateau": {"callbacks": [{"name": "ReduceLROnPlateau", "patience": 0, "min_delta": 1.0}]},
+    "averaged weights": {
+        "callbacks": [{"name": "SwapEMAWeights", "swap_on_epoch": True}],
+        "optimizer": {"name": "adam", "use_ema": True, "ema_momentum": 0.5},
+    },
+    "a metric with a state": {"metrics": ["accuracy", {"AUC": {}}], "loss": "categorical_crossentropy"},
+}
+MOMENTS = {"in epoch 1": (1, 3), "at the end of epoch 2": (2, None), "in epoch 3": (3, 5), "before validation": (2, 8)}
+
+
+@pytest.fixture(autouse=True)
+def _every_step_is_heard_of(monkeypatch):
+    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr("dlrun.engine.whole_epoch._FIRST_CHUNK", 1)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Makes a small config on digits of which an epoch has 8 steps."""
+    from dlrun.config.loading import config_from_mapping
+
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "noisy.py").write_text(NOISY)
+
+    def make(mode, **keys):
+        if "plugins" in keys:
+            keys = {**keys, "plugins": [str(folder / name) for name in keys["plugins"]]}
+        defaults = {
+            "name": "small",
+            "data": "digits",
+            "split": {"test": 1247, "validation": 100},
+            "model": {"name": "mlp", "hidden": [8]},
+            "training": {"epochs": 4, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000},
+            "runtime": {"execution": mode, "jit_compile": False},
+        }
+        return config_from_mapping({**defaults, **keys})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """Finished runs by (mode, net), each trained once."""
+    made = {}
+
+    def get(mode, net):
+        if (mode, net) not in made:
+            made[mode, net] = train(small(mode, **NETS[net]), outputs=tmp_path_factory.mktemp("whole"))
+        return made[mode, net]
+
+    return get
+
+
+def stop_at(epoch, step):
+    """A listener that stops the run as Ctrl-C does; without a step when the epoch is done."""
+
+    def listen(event):
+        if step is None:
+            reached = isinstance(event, EpochDone) and event.epoch == epoch
+        else:  # the step after the one that is heard of is the last one
+            reached = isinstance(event, StepDone) and (event.epoch, event.step) == (epoch, step - 1)
+        if reached:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return listen
+
+
+def interrupted(config, path, epoch, step):
+    with pytest.raises(Interrupted) as caught:
+        train(config, run_dir=path, on_event=stop_at(epoch, step))
+    assert caught.value.exit_code == 75
+    return RunDir(path)
+
+
+def assert_equal_runs(one, other):
+    assert one.history_file.read_bytes() == other.history_file.read_bytes()
+    ends = [checkpointing.read(run.checkpoint) for run in (one, other)]
+    assert ends[0].arrays.keys() == ends[1].arrays.keys()
+    for name, array in ends[0].arrays.items():
+        np.testing.assert_array_equal(array, ends[1].arrays[name], err_msg=name)
+    for end in ends:
+        del end.state["seconds"]
+    assert ends[0].state == ends[1].state
+    for which in ("best", "last"):
+        one_file, other_file = (run.model_file(which) for run in (one, other))
+        assert weights_in(one_file) == weights_in(other_file)
+
+
+def weights_in(file):
+    import keras
+
+    return [array.tobytes() for array in keras.saving.load_model(file, compile=False).get_weights()]
+
+
+QUICK = [(mode, "all at once", moment) for mode in MODES for moment in MOMENTS if "end" not in moment]
+CASES = list(itertools.product(MODES, NETS, MOMENTS))
+
+
+@pytest.mark.parametrize(
+    ("mode", "net", "moment"), [pytest.param(*case, marks=[pytest.mark.slow] * (case not in QUICK)) for case in CASES]
+)
+def test_a_stopped_and_resumed_run_equals_one_that_was_not_stopped(small, whole, outputs, mode, net, moment):
+    epoch, step = MOMENTS[moment]
+    cut = interrupted(small(mode, **NETS[net]), outputs / "cut", epoch, step)
+    newest = checkpointing.read(cut.checkpoint)
+    assert (newest.epoch, newest.step) == ((epoch, 0) if step is None else (epoch - 1, step))
+    train(load_config(cut.config_file), resume=cut)
+    assert_equal_runs(cut, whole(mode, net))
