@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import statistics
@@ -19,12 +20,15 @@ from dlrun.config.extending import read_config
 from dlrun.config.finding import SUFFIXES, find_config, shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.config.nodes import to_plain
+from dlrun.data._archives import open_tar, open_zip
 from dlrun.data._array_names import choose
+from dlrun.data._folders import files_below
 from dlrun.data._image_files import SUFFIXES as IMAGES
 from dlrun.data._image_files import open_source
 from dlrun.data._image_layout import arrange, check_classes
 from dlrun.data._npz import read_headers
 from dlrun.data._sources import DataContext
+from dlrun.data._text_trees import MOST_BYTES
 from dlrun.drafts import Draft, draft_table, yaml_value
 from dlrun.errors import ConfigError, DataError, UnknownNameError
 from dlrun.files import short, write_text
@@ -186,14 +190,22 @@ def _image_parts(path: Path, images: list[str]) -> set[str]:
 def _names(path: Path) -> list[str]:
     """The files below a folder or in an archive, with `/`. Raises ConfigError."""
     if path.is_dir():
-        return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        return sorted(file.relative_to(path).as_posix() for file in files_below(path))
     try:
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 return [name for name in archive.namelist() if not name.endswith("/")]
-        with tarfile.open(path) as tar:
+        with open_tar(path, MOST_BYTES) as tar:
             return [member.name for member in tar if member.isfile()]
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        RecursionError,
+    ) as error:
         raise ConfigError(f"{path} cannot be read as an archive: {error}") from error
 
 

@@ -87,7 +87,7 @@ def open_tar(path: Path, most_bytes: int) -> Iterator[tarfile.TarFile]:
     """
     check_plain(path)
     with path.open("rb") as file:
-        opener = _PACKED.get(file.read(2))
+        opener: Any = _PACKED.get(file.read(2))
     unpacked: Any = opener(path) if opener else path.open("rb")
     with unpacked, tarfile.open(fileobj=_Bounded(unpacked, path, most_bytes), mode="r:") as archive:  # type: ignore[call-overload]
         yield archive

@@ -22,6 +22,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 import dlrun
+from dlrun.data._folders import files_below
 from dlrun.errors import DataError
 from dlrun.files import json_text
 
@@ -115,7 +116,7 @@ def _state(source: Path) -> tuple[int, str]:
         with source.open("rb") as file:
             return source.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
     size, mark = 0, hashlib.sha256()
-    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+    for path in sorted(files_below(source)):
         state = path.stat()
         size += state.st_size
         mark.update(f"{path.relative_to(source)}\0{state.st_size} {state.st_mtime_ns}\0".encode(errors="replace"))

@@ -87,7 +87,7 @@ def column_kind(table: Table, name: str) -> tuple[str, str]:
 
 def _numbers_rows(column: Sequence[str], known: set[str]) -> bool:
     """Whether the values are consecutive whole numbers, each once: a row number or key."""
-    if len(known) != len(column) or len(column) < 20 or not all(cell.isdecimal() for cell in known):
+    if len(known) != len(column) or len(column) < 20 or not all(cell.isdecimal() and len(cell) < 19 for cell in known):
         return False
     whole = [int(cell) for cell in known]
     return max(whole) - min(whole) + 1 == len(whole)

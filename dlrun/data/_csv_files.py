@@ -17,6 +17,7 @@ from dlrun.data._text_files import read_text
 from dlrun.errors import DataError, listing
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
+MOST_COLUMNS = 100_000  # each is a list of texts, a column of the encoder and a line of its state
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 
@@ -83,6 +84,12 @@ def read_table(source: str | Path, form: Form, known_names: Iterable[str] = ()) 
             expected=f"one character, auto, {', '.join(DELIMITERS)}",
         )
     cells = _read_cells(str(source), text, delimiter)
+    if len(cells[0]) > MOST_COLUMNS:
+        raise DataError(
+            f"{source}: a row has {len(cells[0]):,} cells",
+            expected=f"at most {MOST_COLUMNS:,} columns",
+            hint="state data.delimiter, or read such data as arrays: data: {name: npz}",
+        )
     columns = [[cell.strip() for cell in column] for column in zip(*cells, strict=True)]
     decimal = form.decimal
     if decimal == "auto":

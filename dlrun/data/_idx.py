@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dlrun.data._archives import check_plain
 from dlrun.errors import DataError
 from dlrun.files import first_line
 
 UINT8 = 8  # the type code of unsigned bytes, the only one that images come in
+MOST_DIMENSIONS = 8
 MOST_BYTES = 2**28  # of one file; the largest known has 47 MB
 
 
@@ -22,6 +24,7 @@ def read_idx(path: Path) -> np.ndarray:
     Format: two zero bytes, the type, the number of dimensions, each dimension as big-endian 32-bit integer, the
     values (LeCun, The MNIST database, file formats).
     """
+    check_plain(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -29,7 +32,8 @@ def read_idx(path: Path) -> np.ndarray:
         raise DataError(f"{path}: the file cannot be read: {first_line(error)}") from error
     start = 4 + 4 * (content[3] if len(content) > 3 else 0)
     shape = tuple(np.frombuffer(content[4:start], ">i4").tolist()) if len(content) >= start > 4 else ()
-    if content[:3] != bytes([0, 0, UINT8]) or len(content) != start + math.prod(shape) or not shape:
+    known = content[:3] == bytes([0, 0, UINT8]) and 0 < len(shape) <= MOST_DIMENSIONS and min(shape) >= 0
+    if not known or len(content) != start + math.prod(shape):
         raise DataError(
             f"{path}: this is no whole idx file of unsigned bytes",
             received=f"{len(content):,} bytes, beginning {content[:4].hex(' ') or 'with nothing'}",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import re
 import sys
 import zlib
 from pathlib import Path
 
+from dlrun.data._archives import check_plain
+from dlrun.data._limits import read_limit, too_large
 from dlrun.errors import DataError
 
 STANDARD_INPUT = "-"
-MOST_BYTES = 2**30  # unpacked, of one compressed file
+MOST_BYTES = 2 * 10**9  # of one file, unpacked
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_text(source: str | Path, encoding: str = "utf-8") -> str:
@@ -28,6 +32,9 @@ def decode_text(content: bytes, source: str | Path, encoding: str = "utf-8") -> 
         raise DataError(f"{source}: the text is UTF-16", expected=f"encoding {encoding}", hint="set encoding: utf-16")
     if not wide and b"\x00" in content[:65536]:
         raise DataError(f"{source}: this is a binary file, not text")
+    if not wide and (place := content.find(b"\x00")) >= 0:
+        line = content.count(b"\n", 0, place) + 1
+        raise DataError(f"{source}:{line}: a NUL byte stands in the text", hint="the file is damaged; get it anew")
     try:
         text = content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except LookupError as error:
@@ -41,24 +48,27 @@ def decode_text(content: bytes, source: str | Path, encoding: str = "utf-8") -> 
         ) from error
     except UnicodeError as error:
         raise DataError(f"{source}: the text is not {encoding}: {error}") from error
+    except ValueError as error:  # a NUL in the name
+        raise DataError(f"there is no encoding {encoding!r}", key=("data", "encoding")) from error
+    if not encoding.lower().startswith(("utf-8", "utf8", "latin")) and (found := _SURROGATE.search(text)):
+        line = text.count("\n", 0, found.start()) + 1
+        raise DataError(f"{source}:{line}: half a character (U+{ord(found[0]):04X})", hint="set another encoding")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _read_bytes(source: str | Path) -> bytes:
+    limit = read_limit(MOST_BYTES)
     if str(source) == STANDARD_INPUT:
-        return sys.stdin.buffer.read()
+        return _within(sys.stdin.buffer.read(limit + 1), "standard input", limit)
     path = Path(source)
+    if not path.is_fifo():  # `predict <(command)` is one
+        check_plain(path)
     try:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path) as file:
-                content = file.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
-                raise DataError(
-                    f"{source}: the compressed file unpacks to more than {MOST_BYTES >> 20:,} MiB",
-                    hint="unpack it and name the unpacked file, if that is what it should be",
-                )
-            return content
-        return path.read_bytes()
+        packed = path.suffix.lower() == ".gz"
+        if not packed and path.stat().st_size > limit:
+            raise too_large(source, limit)
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return _within(file.read(limit + 1), source, limit)
     except FileNotFoundError as error:
         raise DataError(f"{source}: there is no such file") from error
     except IsADirectoryError as error:
@@ -67,3 +77,9 @@ def _read_bytes(source: str | Path) -> bytes:
         raise DataError(f"{source}: the compressed file is damaged or cut short: {error}") from error
     except OSError as error:
         raise DataError(f"{source}: the file cannot be read: {error.strerror or error}") from error
+
+
+def _within(content: bytes, source: str | Path, limit: int) -> bytes:
+    if len(content) > limit:
+        raise too_large(source, limit)
+    return content

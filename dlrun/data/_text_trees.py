@@ -12,11 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dlrun.data._archives import check_inside, open_tar, open_zip
+from dlrun.data._folders import files_below
+from dlrun.data._limits import read_limit, too_large
 from dlrun.data._text_files import decode_text
 from dlrun.errors import DataError, listing
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
-MOST_BYTES = 2**31  # of all texts, unpacked
+MOST_BYTES = 2 * 10**9  # of all texts, unpacked
 MOST_TEXT_BYTES = 2**24  # of one text
 MOST_TEXTS = 2_000_000
 PARTS = {
@@ -52,9 +54,9 @@ def read_tree(path: Path, encoding: str) -> dict[Names, str]:
 
 def _read_folder(path: Path, encoding: str) -> dict[Names, str]:
     found, size = dict[Names, str](), 0
-    for file in path.rglob("*.txt"):
+    for file in files_below(path):
         names = file.relative_to(path).parts
-        if not (_wanted(names) and file.is_file()):
+        if not (file.name.lower().endswith(".txt") and _wanted(names)):
             continue
         try:
             length = file.stat().st_size
@@ -80,12 +82,11 @@ def _check_size(path: Path, name: str, length: int, size: int, count: int) -> No
     """Raises DataError when one text, or all so far, are more than memory should hold."""
     if length > MOST_TEXT_BYTES:
         raise DataError(f"{path}: {name} is too long for one text", expected=f"at most {MOST_TEXT_BYTES >> 20:,} MiB")
-    if size > MOST_BYTES or count >= MOST_TEXTS:
-        raise DataError(
-            f"{path}: the texts are too many to be held in memory",
-            received=f"more than {size >> 20:,} MiB in {count:,} texts",
-            expected=f"at most {MOST_BYTES >> 20:,} MiB in {MOST_TEXTS:,} texts",
-        )
+    limit = read_limit(MOST_BYTES)
+    if size > limit:
+        raise too_large(path, limit, "the texts together are larger")
+    if count >= MOST_TEXTS:
+        raise DataError(f"{path}: there are more than {MOST_TEXTS:,} texts, too many to be held in memory")
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, Any]]:
@@ -96,7 +97,7 @@ def _members(path: Path) -> Iterator[tuple[str, int, Any]]:
                 if _is_text(info.filename):
                     yield info.filename, info.file_size, lambda info=info: file.read(info)
         return
-    with open_tar(path, MOST_BYTES) as archive:
+    with open_tar(path, read_limit(MOST_BYTES)) as archive:
         for member in archive:
             check_inside(path, member.name)
             stream = archive.extractfile(member) if member.isreg() and _is_text(member.name) else None

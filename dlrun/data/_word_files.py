@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlrun.data._sources import DataContext, Download
+from dlrun.data._text_files import read_text
 from dlrun.data._words import INDEX_FROM, START, UNKNOWN
 from dlrun.errors import DataError
 from dlrun.seeds import child_seed
@@ -48,12 +49,12 @@ def read_words(
     if path is None:
         return [], [], [f"{name} was not found beside {dataset}.npz, so predict takes word ids only"]
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = json.loads(read_text(path))
         words = [""] * (num_words - INDEX_FROM)
         for word, place in index.items():
             if 0 <= place < len(words):
                 words[place] = word
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: this is not the word index of {dataset}: {error}") from error
     return words, [path], []
 

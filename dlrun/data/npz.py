@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +15,14 @@ from dlrun.data._array_names import Headers, choose
 from dlrun.data._array_targets import targets_of
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._dataset import Dataset
+from dlrun.data._limits import read_limit, too_large
 from dlrun.data._npz import read_array, read_headers
 from dlrun.data._several_arrays import ArraysEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, listing
 from dlrun.spec import DataPath, Task
 
-MOST_BYTES = 8 * 2**30  # of one array, unpacked
+MOST_BYTES = 8 * 10**9  # of the arrays in use, unpacked
 CHUNK = 4096  # rows checked at a time
 
 
@@ -57,6 +61,7 @@ def npz(
         raise DataError("data.inputs names no array", key=("data", "inputs"))
     chosen = dict(choose(file, headers, wish, "inputs") for wish in wishes)
     given = _choose_targets(file, headers, target, set(chosen))
+    _check_size(file, headers, [name for found in [*chosen.values(), *given.values()] for name in found.values()])
     unused = set(headers) - {name for found in [*chosen.values(), *given.values()] for name in found.values()}
     notes = list[str]()
     first = next(iter([*given.values(), *chosen.values()]))
@@ -85,6 +90,13 @@ def npz(
         scale_targets=regression if scale_target == "auto" else scale_target,
         notes=notes,
     )
+
+
+def _check_size(file: Path, headers: Headers, names: Sequence[str]) -> None:
+    """Raises DataError when the arrays together are more than is read of one file."""
+    limit = read_limit(MOST_BYTES)
+    if sum(max(0, math.prod(headers[name][0])) * headers[name][1].itemsize for name in names) > limit:
+        raise too_large(file, limit, "its arrays together are larger")
 
 
 def _choose_targets(
@@ -146,7 +158,7 @@ def _joined(file: Path, headers: Headers, members: dict[str, str]) -> np.ndarray
                 f"{file}: the array {name} has no rows, or rows unlike those of the other parts",
                 received=", ".join(f"{other}: shape {headers[other][0]}" for other in members.values()),
             )
-    return np.concatenate([read_array(file, name, MOST_BYTES) for name in members.values()])
+    return np.concatenate([read_array(file, name, sys.maxsize) for name in members.values()])
 
 
 def _inputs(file: Path, headers: Headers, members: dict[str, str]) -> np.ndarray:

@@ -156,6 +156,8 @@ def test_the_sample_can_be_learned_and_follows_from_the_seed(name):
         (b"\x00\x00\x08\x01\x00\x00\x00\x05abc", "received  11 bytes"),
         (b"\x00\x00\x08\x02\x00\x00\x00\x05", "received  8 bytes"),
         (b"\x00\x00\x08\x01\xff\xff\xff\xffabc", "no whole idx file"),
+        (b"\x00\x00\x08\x02" + b"\xff\xff\xff\xfe\xff\xff\xff\xfdabcdef", "no whole idx file"),
+        (b"\x00\x00\x08\x46" + b"\x00\x00\x00\x01" * 70 + b"a", "no whole idx file"),
     ],
 )
 def test_a_broken_idx_file_is_named(tmp_path, content, message):

@@ -70,6 +70,11 @@ def test_row_numbers_and_free_text_are_ignored_with_a_note(load):
     ]
 
 
+def test_numbers_of_thousands_of_digits_are_told(load):
+    with pytest.raises(DataError, match="is no finite number"):
+        load("id,sold\n" + "".join(f"{'9' * 6000}{k:02},{k % 2}\n" for k in range(30)), target="sold")
+
+
 def test_whole_numbers_with_few_values_are_classes_with_a_note(load):
     text = "size,grade\n" + "".join(f"{k},{k % 3 + 3}\n" for k in [*range(40), 40, 40])
     dataset = load(text, target="grade")

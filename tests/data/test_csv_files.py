@@ -187,4 +187,52 @@ def test_an_endless_cell_is_named(tmp_path, monkeypatch):
 def test_a_compressed_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("dlrun.data._text_files.MOST_BYTES", 1000)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"1,2\n" * 1000))
-    assert "the compressed file unpacks to more than" in message(lambda: read_text(tmp_path / "a.csv.gz"))
+    assert "a.csv.gz: the file is larger than 1e-06 GB" in message(lambda: read_text(tmp_path / "a.csv.gz"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "-"])
+def test_what_is_read_of_a_text_is_bounded_and_the_bound_can_be_set(tmp_path, monkeypatch, name):
+    content = b"1,2\n" * 1000
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLRUN_READ_LIMIT_GB", "2e-6")
+    found = message(lambda: read_text(name))
+    assert "is larger than 2e-06 GB" in found
+    assert "$DLRUN_READ_LIMIT_GB" in found
+    monkeypatch.setenv("DLRUN_READ_LIMIT_GB", "1")
+    sys.stdin.seek(0)
+    assert len(read_text(name)) == 4000
+
+
+@pytest.mark.parametrize("wish", ["much", "0", "-1", "nan", "inf"])
+def test_a_bound_that_is_no_size_is_named(tmp_path, monkeypatch, wish):
+    monkeypatch.setenv("DLRUN_READ_LIMIT_GB", wish)
+    assert "$DLRUN_READ_LIMIT_GB is no size" in message(lambda: read_text(write(tmp_path, "1,2\n")))
+
+
+def test_rows_of_too_many_cells_are_named(tmp_path):
+    path = write(tmp_path, "," * 100_000 + "\n")
+    assert "a row has 100,001 cells" in message(lambda: read_table(path, Form()))
+
+
+def test_a_nul_byte_deep_in_a_text_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "1,2\n" * 40_000 + "1,\0\n")
+    assert message(lambda: read_text("a.csv")).startswith("error: a.csv:40001: a NUL byte stands in the text")
+
+
+@pytest.mark.parametrize("encoding", ["a\0b", "rot13", "zip", "nonsense"])
+def test_an_encoding_that_is_none_is_named(tmp_path, encoding):
+    assert "there is no encoding" in message(lambda: read_text(write(tmp_path, "1,2\n"), encoding))
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("unicode_escape", "a\\ud800"), ("utf-7", "+2AA-")])
+def test_half_a_character_is_named(tmp_path, encoding, text):
+    """It could not be written into the run later."""
+    assert ":2: half a character (U+D800)" in message(lambda: read_text(write(tmp_path, f"a\n{text}\n"), encoding))
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "/dev/null"])
+def test_a_device_is_not_read(place):
+    assert "is a device, not a file" in message(lambda: read_text(place))

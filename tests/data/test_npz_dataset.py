@@ -254,3 +254,10 @@ def test_the_file_of_mnist_as_arrays_of_ones_own():
 def test_the_file_of_boston_housing_as_arrays_of_ones_own():
     dataset = npz(DataContext(), path="boston_housing/boston_housing.npz")
     assert (dataset.raw["x"].shape, dataset.tasks["y"].kind) == ((506, 13), "regression")
+
+
+def test_arrays_that_are_too_large_together_are_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", x=np.zeros((100, 10)), y=np.arange(100))
+    monkeypatch.setenv("DLRUN_READ_LIMIT_GB", "8.7e-6")
+    with pytest.raises(DataError, match=r"its arrays together are larger than 8.7e-06 GB"):
+        npz(DataContext(), path=str(tmp_path / "a.npz"))

@@ -153,8 +153,8 @@ def test_an_archive_that_is_cut_short_is_named(tmp_path):
     ("limit", "most", "message"),
     [
         ("MOST_TEXT_BYTES", 4000, r"pos/long\.txt is too long for one text"),
-        ("MOST_BYTES", 4000, "the texts are too many to be held in memory"),
-        ("MOST_TEXTS", 3, "the texts are too many to be held in memory\n  received  more than 0 MiB in 3 texts"),
+        ("MOST_BYTES", 4000, "(the texts together are larger|the archive unpacks to more) than"),
+        ("MOST_TEXTS", 3, "there are more than 3 texts, too many to be held in memory"),
     ],
 )
 def test_what_is_read_is_bounded(tmp_path, monkeypatch, name, limit, most, message):
