@@ -98,16 +98,25 @@ def read_entry(run: RunDir) -> Entry:
     try:
         entry.record, status = run.record(), run.status()
         entry.config = _read_config(run)
-        entry.data = _part(entry.record, "data", run.record_file)
+        entry.data = _read_fingerprint(entry)
         if status == COMPLETED:
             _read_metrics(entry)
         else:
             _read_history(entry)
     except (RunDirError, ConfigError) as error:
-        entry.problem = error.problems[0].message
+        problem = error.problems[0]
+        entry.problem = f"{problem.place}: {problem.message}" if problem.place else problem.message
     else:
         entry.status = status
     return entry
+
+
+def _read_fingerprint(entry: Entry) -> dict[str, Any]:
+    """What tells the data of the run from other data; empty for a run that did not get that far. Raises RunDirError."""
+    data = _part(entry.record, "data", entry.run.record_file)
+    if not all(isinstance(data.get(key, ""), str) for key in ("content", "split")):
+        raise RunDirError(f"{entry.run.record_file} is damaged: the fingerprint of the data is not text")
+    return data
 
 
 def _read_config(run: RunDir) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dlrun.analysis._differences import MISSING, differing
 from dlrun.analysis._entries import DAMAGED, Entry, chosen_runs, read_entry
-from dlrun.analysis._reasons import notes_on, why_unranked
+from dlrun.analysis._ranking import notes_on, why_unranked
 from dlrun.errors import ConfigError, RunDirError
 
 _PATHS = ("dir", "path", "test_path")  # of the data; where the same data lies does not matter
@@ -86,9 +86,7 @@ def compare(texts: Sequence[str], outputs: Path, *, every: bool = False) -> Comp
     damaged = [entry for entry in entries if entry.status == DAMAGED]
     if len(readable) < 2:
         problems = "\n".join(f"{entry.run.id}: {entry.problem}" for entry in damaged)
-        raise RunDirError(
-            f"compare wants two runs; of these {len(runs)} {len(readable)} can be read", received=problems
-        )
+        raise RunDirError(f"of {len(runs)} runs {len(readable)} can be read; compare wants two", received=problems)
     _forget_places(readable)
     groups = _grouped(readable)
     _number([entry for group in groups for entry in group.entries])

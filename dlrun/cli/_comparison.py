@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dlrun.analysis._differences import MISSING
 from dlrun.analysis._entries import Entry
-from dlrun.analysis._reasons import runs_text
+from dlrun.analysis._ranking import runs_text
 from dlrun.analysis.compare import Comparison, Group
 from dlrun.cli._output import number, show, width
 from dlrun.cli._side_by_side import Fields, fits_in_rows, in_columns, in_rows

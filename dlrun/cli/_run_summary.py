@@ -93,6 +93,8 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
     """Label and text for what `run.json` says."""
     from rich.markup import escape
 
+    from dlrun.cli._provenance import provenance_rows
+
     rows = [("name", record.get("name", "")), ("status", status), ("started", record.get("started", ""))]
     if record.get("description"):
         rows.append(("about", escape(record["description"])))
@@ -103,9 +105,7 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
     split = {k: v for k, v in (record.get("split") or {}).items() if k != "kind"}
     if split:
         rows.append(("split", f"{record['split']['kind']}: " + ", ".join(f"{n:,} {name}" for name, n in split.items())))
-    versions = record.get("versions", {})
-    rows.append(("versions", ", ".join(f"{k} {v}" for k, v in versions.items())))
-    rows.append(("device", f"{record.get('device')}, {record.get('threads')} threads, seed {record.get('seed')}"))
+    rows += provenance_rows(record)
     readings = record.get("test_readings", [])
     rows.append(("test read", f"{len(readings)} time{'s' if len(readings) != 1 else ''}"))
     if checked := [entry for entry in record.get("verifications") or [] if isinstance(entry, dict)]:
