@@ -133,7 +133,7 @@ class RunDir:
 
     def _remove_half_written(self) -> None:
         """Remove the temporary files of a process that died while writing."""
-        for folder in (self.path, self.preprocess, self.evaluations):
+        for folder in (self.path, self.preprocess, self.checkpoint, self.evaluations):
             for path in folder.glob(".*.tmp*"):
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -80,27 +80,33 @@ def kill_and_resume(server: ForkServer, whole: Whole, path: Path, kills: Sequenc
     """Train in `path`, killed at each moment in turn, then undisturbed; a run that did not begin is started anew."""
     done, troubles = 0, []
     for kill in kills:
-        ended = _go_on(server, whole, path, kill)
-        if ended.code == 0:
+        ended = go_on(server, whole, path, kill)
+        if ended.code != 0:
+            done += 1
+            troubles += _after_a_kill(server, ended, path)
+        if is_complete(path):  # the moment never came, or came after the mark of success
             break
-        done += 1
-        troubles += _after_a_kill(server, ended, path)
     else:
-        ended = _go_on(server, whole, path, None)
-    if ended.code != 0:
+        ended = go_on(server, whole, path, {})
+    if not is_complete(path):
         return Story(done, ["it did not complete"], [*troubles, ended.text])
     left = [str(file.relative_to(path)) for file in path.rglob("*.tmp*")]
     return Story(done, differences(whole.path, path), troubles + [f"{name} was left behind" for name in left])
 
 
-def _go_on(server: ForkServer, whole: Whole, path: Path, kill: Kill | None) -> Ended:
-    """Start the run, or resume it, and let it die at the moment; it completes when the moment never comes."""
+def go_on(server: ForkServer, whole: Whole, path: Path, fault: Kill) -> Ended:
+    """Start the run, or resume it when it had begun, with a fault; seconds are a kill after that time."""
     began = (path / "run.json").exists()
     argv = ["train", "--resume", path] if began else ["train", whole.config, "--run-dir", path]
-    if isinstance(kill, float):
-        return server.run_for(kill, *argv, cwd=whole.config.parent)
-    fault = {"kill": {**kill["kill"], "under": str(path)}} if kill else {}
-    return server.run(*argv, cwd=whole.config.parent, fault=fault)
+    if isinstance(fault, float):
+        return server.run_for(fault, *argv, cwd=whole.config.parent)
+    armed = {name: {**how, "under": str(path)} if isinstance(how, dict) else how for name, how in fault.items()}
+    return server.run(*argv, cwd=whole.config.parent, fault=armed)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the run in `path` carries the mark of success."""
+    return (path / "run.json").exists() and RunDir(path).status() == COMPLETED
 
 
 def _after_a_kill(server: ForkServer, ended: Ended, path: Path) -> list[str]:
@@ -109,8 +115,7 @@ def _after_a_kill(server: ForkServer, ended: Ended, path: Path) -> list[str]:
     if not (path / "run.json").exists():
         return troubles
     status = RunDir(path).status()
-    finished = status == COMPLETED and (path / "metrics.json").exists()  # killed after the mark of success
-    if status != INTERRUPTED and not finished:
+    if status != INTERRUPTED and not is_complete(path):
         troubles.append(f"the status of a killed run is {status}")
     for argv in (["show", path], ["runs", "--outputs", path.parent.parent]):
         shown = server.run(*argv, cwd=path)
