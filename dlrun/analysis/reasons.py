@@ -10,6 +10,7 @@ from dlrun.config.loading import load_config
 from dlrun.run_dir import RunDir
 
 _SETTLED = ("execution", "jit_compile", "deterministic", "precision")
+_SET_BY_DLRUN = "--xla_gpu_deterministic_ops=true"  # for JAX, by runtime.deterministic, which is compared itself
 _OF_A_SESSION = ("versions", "device", "threads")
 
 
@@ -18,7 +19,7 @@ def reasons(run: RunDir, repetition: RunDir) -> list[str]:
     before, now = run.record(), repetition.record()
     found = _different("", before.get("versions"), now.get("versions"))
     found += [f"{name}: {then} then, {there} now" for name, then, there in _places(before, now) if then != there]
-    found += _different("variable ", before.get("variables"), now.get("variables"))
+    found += _different("variable ", _variables(before), _variables(now))
     found += _different("", _code_of_dlrun(before), _code_of_dlrun(now))
     threads, cores = now.get("threads"), environment.available_cores()
     if isinstance(threads, int) and threads > cores:
@@ -36,6 +37,15 @@ def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
         places.append({**found, "threads": record.get("threads")})
     then, there = places
     return [(name, then[name], there[name]) for name in then if None not in (then[name], there[name])]
+
+
+def _variables(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """The variables that steer libraries, as the user has set them; None when the record does not tell."""
+    variables = record.get("variables")
+    if not isinstance(variables, Mapping):
+        return None
+    told = {str(name): str(value).replace(_SET_BY_DLRUN, "").strip() for name, value in variables.items()}
+    return {name: value for name, value in told.items() if value}
 
 
 def _code_of_dlrun(record: Mapping[str, Any]) -> dict[str, str] | None:

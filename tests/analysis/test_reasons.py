@@ -33,6 +33,7 @@ def test_equal_runs_of_one_place_must_be_equal(pair):
         ({"machine": {"cpu": "A"}}, {"machine": {"cpu": "B"}}, "processor: A then, B now"),
         ({"machine": {"host": "a"}}, {"machine": {"host": "b"}}, None),
         ({"variables": {}}, {"variables": {"XLA_FLAGS": "x"}}, "variable XLA_FLAGS: absent then, x now"),
+        ({"variables": {}}, {"variables": {"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"}}, None),
         ({"git": git_of_dlrun("a")}, {"git": git_of_dlrun("b")}, "commit of dlrun: aaaaaaaaaa then, bbbbbbbbbb now"),
         (
             {"git": git_of_dlrun("a")},
