@@ -1,7 +1,9 @@
 import json
+import math
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 
@@ -433,3 +435,12 @@ def test_metrics_with_made_up_names_are_logged_under_them_every_time(digits, out
         run = train(digits(**keys, monitor="val_mean_io_u"), outputs=outputs)
         assert run.metrics()["mode"] == "max"
         assert "val_mean_io_u" in run.history()[0]
+
+
+def test_the_best_model_has_the_optimizer_of_its_own_epoch(digits, outputs):
+    training = {"epochs": 4, "batch_size": 128, "tensorboard": False, "checkpoint_every_seconds": 600}
+    run = train(digits(training=training, monitor={"metric": "val_loss", "mode": "max"}), outputs=outputs)
+    assert run.metrics()["best_epoch"] == 1
+    steps = math.ceil(run.record()["split"]["training"] / 128)
+    assert int(keras.saving.load_model(run.model_file("best")).optimizer.iterations.numpy()) == steps
+    assert int(keras.saving.load_model(run.model_file("last")).optimizer.iterations.numpy()) == 4 * steps

@@ -107,6 +107,26 @@ def state_variables(model: keras.Model) -> dict[str, list[Any]]:
     return groups
 
 
+def best_state(model: keras.Model) -> list[np.ndarray]:
+    """Copies of all that a `.keras` file of the model holds: its weights, and the state of its optimizers."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _saved_variables(model)]
+
+
+def set_best_state(model: keras.Model, values: Sequence[np.ndarray]) -> None:
+    """The reverse of `best_state`. Raises RunDirError when the values are of another model."""
+    variables = _saved_variables(model)
+    if len(values) != len(variables):
+        raise RunDirError("the checkpoint's best weights are of another model, or of an older dlrun")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _saved_variables(model: keras.Model) -> list[Any]:
+    groups = state_variables(model)
+    del groups["model"]
+    return [*model.weights, *(variable for group in groups.values() for variable in group)]
+
+
 def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], progress: Progress) -> None:
     """Write a generation for the epochs and steps done so far. Raises RunDirError when it cannot be written."""
     groups = state_variables(model)

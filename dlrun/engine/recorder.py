@@ -167,7 +167,7 @@ class RunRecorder(keras.callbacks.Callback):
                 return False
         self.progress.best_epoch = self.progress.epochs
         if self.plan.validated:
-            self.progress.best_weights = self.model.get_weights()
+            self.progress.best_weights = checkpointing.best_state(self.model)
         return self.plan.validated
 
     def write(self) -> None:
@@ -194,10 +194,10 @@ class RunRecorder(keras.callbacks.Callback):
         if self.progress.best_weights is None:
             save_models(self.run, "best", self.plan.saved_models)
         else:
-            current = self.model.get_weights()
-            self.model.set_weights(self.progress.best_weights)
+            current = checkpointing.best_state(self.model)
+            checkpointing.set_best_state(self.model, self.progress.best_weights)
             save_models(self.run, "best", self.plan.saved_models)
-            self.model.set_weights(current)
+            checkpointing.set_best_state(self.model, current)
         self._best_on_disk = self.progress.best_epoch
 
 
