@@ -184,7 +184,7 @@ def _checkpoints(run: RunDir, repetition: RunDir, config: Config, task: Task) ->
     if not task.whole and at_the_end:
         raise RunDirError(f"{at_the_end[0]} may change them when training ends, and the run did not get there")
     before, now = (checkpointing.read(one.checkpoint) for one in (run, repetition))
-    if (before.epoch, getattr(before, "step", 0)) != (task.epochs, 0):
+    if (before.epoch, before.step) != (task.epochs, 0):
         raise RunDirError(f"the newest checkpoint of the run is of another moment than the end of epoch {task.epochs}")
     return grouped(before.arrays, _GROUPS), grouped(now.arrays, _GROUPS)
 

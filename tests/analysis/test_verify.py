@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.analysis.verify import plan, verify
+from dlrun.analysis.verify import Verification, plan, verify
 from dlrun.cli import main
+from dlrun.cli.verify import result_rows
 from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.errors import ConfigError, DataError, RunDirError
 from dlrun.run_dir import RunDir
@@ -87,13 +88,7 @@ def test_without_a_checkpoint_the_last_model_is_compared(run):
     assert "no whole checkpoint" in found.left_out[0]
 
 
-def test_the_first_epochs_leave_weights_of_the_end_out(run):
-    found = verified(run, epochs=1)
-    assert found.equal
-    assert found.compared == ["history.csv (1 epoch)"]
-    assert found.left_out == ["weights: the run keeps those of its end only, not of epoch 1"]
-
-
+@pytest.mark.slow
 def test_a_run_that_stopped_early_stops_at_the_same_epoch(table_run):
     stopping = [{"name": "EarlyStopping", "monitor": "loss", "patience": 1, "min_delta": 10, "start_from_epoch": 3}]
     run = table_run(training={**SHORT, "epochs": 8}, callbacks=stopping)
@@ -167,12 +162,12 @@ def test_other_data_is_refused_before_anything_is_trained(table_run, tmp_path):
     assert "verifications" not in run.record()
 
 
-def test_a_repetition_leaves_nothing_behind_unless_it_is_kept(run, tmp_path, monkeypatch):
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    verified(run, epochs=1)
-    assert not list((tmp_path / "temporary").iterdir())
+def test_the_first_epochs_leave_weights_of_the_end_out_and_a_repetition_can_be_kept(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = verified(run, epochs=1, keep=True)
+    assert found.equal
+    assert found.compared == ["history.csv (1 epoch)"]
+    assert found.left_out == ["weights: the run keeps those of its end only, not of epoch 1"]
     assert len(RunDir(found.kept).history()) == 1
 
 
@@ -189,15 +184,34 @@ def test_a_run_that_cannot_be_written_is_verified_all_the_same(run, monkeypatch)
 
 def test_the_verb_ends_with_zero_when_equal_and_one_when_not(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["verify", "-", "--quiet", "--epochs", "1"]) == 0
-    assert "bit for bit: history.csv (1 epoch)" in capsys.readouterr().out
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    assert main(["verify", "-", "--epochs", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["equal"]
     change_cell(run, 1, "loss", "9.0")
-    assert main(["verify", "-", "--epochs", "1", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["equal"], found["history"]["metric"]) == (False, "loss")
     assert main(["verify", "-", "--quiet", "--epochs", "1"]) == 1
     told = capsys.readouterr().out
     assert "epoch 1: loss was 9.0, is" in told
     assert "this is a defect of dlrun;" in told
     assert main(["show", "-"]) == 0
     assert "different: the first epoch repeated on" in capsys.readouterr().out
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def rows_of(result, run):
+    return {label: text for label, text in result_rows(run, load_config(run.config_file), result) if label}
+
+
+def test_the_result_of_equal_runs_in_words(digits_run):
+    result = Verification(3, 3, None, [], ["history.csv (3 epochs)", "weights"], reasons=["keras: 1 then, 2 now"])
+    rows = rows_of(result, digits_run)
+    assert rows["[green]equal[/]"] == "bit for bit: history.csv (3 epochs), weights"
+    assert rows["in spite of"] == "keras: 1 then, 2 now"
+
+
+def test_the_result_of_a_repetition_that_failed_in_words(digits_run):
+    failed = Verification(3, 1, None, [], [], reasons=["keras: 1 then, 2 now"], failure="loss became nan in epoch 2")
+    rows = rows_of(failed, digits_run)
+    assert rows["[red]different[/]"] == "the repetition failed: loss became nan in epoch 2"
+    assert rows["may be why"] == "keras: 1 then, 2 now"
+    assert "no reason" not in rows
