@@ -19,6 +19,11 @@ def provenance_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     sessions = _mappings(record.get("sessions"))
     if len(sessions) > 1:
         rows.append(("sessions", escape("\n".join(map(_session, sessions)))))
+    resume = _mapping(record.get("resume"))
+    if resume.get("exact") is False:
+        reasons = resume.get("reasons")
+        told = "\n".join(map(str, reasons)) if isinstance(reasons, list) else "the reason is not recorded"
+        rows.append(("resume", f"[yellow]not exact[/]: {escape(told)}"))
     return rows
 
 
@@ -42,7 +47,9 @@ def _device(record: dict[str, Any]) -> str:
 
 def _session(facts: dict[str, Any]) -> str:
     """When it began and how it ended, and what was not as in the first session."""
-    other = [name for name in ("folder", "device", "threads", "machine", "versions", "git") if name in facts]
+    other = [
+        name for name in ("folder", "device", "threads", "machine", "variables", "versions", "git") if name in facts
+    ]
     text = f"{str(facts.get('started'))[:19]} {facts.get('status', 'without an end')}"
     return text + (f"; other {', '.join(other)}" if other else "")
 

@@ -170,6 +170,7 @@ def test_a_seed_that_occurs_twice_is_noted(make, outputs):
         ({"training__epochs": 20}, "unequal budgets: 10 epochs of 4 steps in run 1; 20 epochs of 4 steps in run 2"),
         ({"training__batch_size": 64}, "unequal budgets: 10 epochs of 4 steps in run 1; 10 epochs of 2 steps in run 2"),
         ({"run": {"versions": {"keras": "4"}}}, "the versions differ: keras None in run 1; keras 4 in run 2"),
+        ({"run": {"resume": {"exact": False}}}, "resumed, but not exactly: run 2"),
         ({"run": {"device": "GPU"}}, "the device differs: CPU in run 1; GPU in run 2"),
         ({"run": {"git": [{"commit": "1234567890"}]}}, "the code differs: no commit in run 1; 12345678 in run 2"),
         (
@@ -184,6 +185,14 @@ def test_what_else_differs_is_noted(make, outputs, other, note):
     found = of_all(outputs)
     assert found.ranked
     assert found.notes == [note]
+
+
+def test_runs_on_the_same_stand_in_data_are_ranked_with_a_warning(make, outputs):
+    make(1, 0.9, run=data(sample=True))
+    make(2, 0.5, run=data(sample=True), model__hidden="[32]")
+    found = of_all(outputs)
+    assert found.ranked
+    assert found.notes == ["generated stand-in data (--sample), the figures mean nothing: runs 1, 2"]
 
 
 def test_what_does_not_change_the_experiment_does_not_count(make, outputs, tmp_path):

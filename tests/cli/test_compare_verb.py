@@ -103,18 +103,19 @@ def test_show_tells_code_machine_data_and_sessions(digits_run, outputs, capsys):
     git = [{"commit": "0123456789", "branch": "main", "of": ["current folder"], "patch": patch}]
     sessions = [{"started": "2026-01-01T00:00:00.5", "status": "interrupted"}, {"started": "2026-01-02T00:00:00"}]
     sessions[1]["device"] = "A GPU"
-    run.update(git=git, sessions=sessions)
+    run.update(git=git, sessions=sessions, resume={"exact": False, "reasons": ["Mine keeps no state"]})
     assert main(["show", str(run.path)]) == 0
     out = capsys.readouterr().out
     assert "01234567 (main) with the changes in dirty.patch, which is cut off: current folder" in out
     assert f"content {run.record()['data']['content'][:8]}, split" in out
     assert "2026-01-01T00:00:00 interrupted\n" in out
     assert "2026-01-02T00:00:00 without an end; other device" in out
+    assert "not exact: Mine keeps no state" in out
     assert run.record()["machine"]["cpu"] in out
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [3], {"a": 3}, [{}]])
-@pytest.mark.parametrize("key", ["git", "versions", "machine", "data", "sessions"])
+@pytest.mark.parametrize("key", ["git", "versions", "machine", "data", "sessions", "resume"])
 def test_show_survives_facts_of_the_wrong_type(digits_run, outputs, capsys, key, value):
     shutil.copytree(digits_run.path, outputs / "digits" / digits_run.id)
     run = RunDir(outputs / "digits" / digits_run.id)
