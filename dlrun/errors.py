@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 Key = tuple[str | int, ...]
+_SHOWN = 50  # problems of one error
+_LINE = 1000  # characters
+# Control characters but line ends and tabs, halves of characters, and marks that turn the direction of what follows.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out (`\\x1b`), so that it cannot steer a terminal."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True)
 class Place:
     """A spot in something the user wrote: a line of a file, or a `-s` override.
 
-    `line` and `column` count from 1; `length` is the number of characters the caret underlines.
-    `origin` tells how the value got here when it was not written in the file the user named.
+    `line` and `column` count from 1; `length` is the number of characters the caret underlines. `text` is the line; of
+    a long one a part, which begins after `cut` characters. `origin` tells how the value got here when it was not
+    written in the file the user named.
     """
 
     source: str
@@ -23,6 +34,7 @@ class Place:
     length: int
     text: str
     origin: str = ""
+    cut: int = 0
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}"
@@ -40,13 +52,14 @@ class Problem:
     hint: str | None = None
 
     def render(self) -> str:
-        """The problem as the lines a user reads."""
-        lines = [f"error: {self.place}: {self.message}" if self.place else f"error: {self.message}"]
+        """The problem as the lines a user reads; what a file put into it neither steers a terminal nor begins a line."""
+        first, *more = (f"{self.place}: {self.message}" if self.place else self.message).split("\n")
+        lines = [f"error: {first}", *(" " * 12 + line for line in more)]
         if self.place and self.place.text:
             number = f"{self.place.line:>4} | "
             lines.append(number + self.place.text)
             gutter = " " * (len(number) - 2) + "| "
-            lines.append(gutter + " " * (self.place.column - 1) + "^" * max(1, self.place.length))
+            lines.append(gutter + " " * (self.place.column - 1 - self.place.cut) + "^" * max(1, self.place.length))
         details = [
             ("from", self.place.origin if self.place else ""),
             ("received", self.received),
@@ -55,10 +68,10 @@ class Problem:
         ]
         for label, text in details:
             if text:
-                first, *rest = text.splitlines()
+                first, *rest = text.split("\n")
                 lines.append(f"  {label:<9} {first}")
                 lines += [" " * 12 + line for line in rest]
-        return "\n".join(lines)
+        return visible("\n".join(line if len(line) <= _LINE else f"{line[:_LINE]} ..." for line in lines))
 
 
 class DlrunError(Exception):
@@ -84,7 +97,9 @@ class DlrunError(Exception):
         super().__init__(message or self.problems[0].message)
 
     def __str__(self) -> str:
-        return "\n\n".join(problem.render() for problem in self.problems)
+        shown = [problem.render() for problem in self.problems[:_SHOWN]]
+        more = len(self.problems) - len(shown)
+        return "\n\n".join([*shown, *([f"... and {more:,} more problems"] if more else [])])
 
     def located(self, place_of: Callable[[Key], Place | None]) -> DlrunError:
         """This error with the place of every problem that has a key and no place yet."""

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import RunDirError
+from dlrun.errors import CONTROLS, RunDirError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -33,6 +33,14 @@ def write_bytes(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def expand_home(text: str | Path) -> Path:
+    """The path with the home folder in place of `~`; as it is when there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made if it is not there. Raises RunDirError."""
     try:
@@ -46,7 +54,8 @@ def make_folder(path: Path) -> Path:
 
 def json_text(value: Any) -> str:
     """A value as JSON; NaN and infinities, which JSON has not, become null; paths become text."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # JSON lets some controls stand as they are
 
 
 def write_json(path: Path, value: Any) -> None:

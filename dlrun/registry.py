@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from dlrun.errors import PluginError, UnknownNameError, did_you_mean, listing
 from dlrun.signatures import Signature, parse_file, signature_of
 
+MOST_BYTES = 2_000_000  # of a plugin
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 
@@ -36,9 +37,13 @@ def scan_file(path: Path) -> list[Entry]:
     Raises PluginError when the file cannot be read or parsed.
     """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise PluginError(f"the plugin {path} is larger than {MOST_BYTES // 1000} kB")
         tree = parse_file(path)
+    except (MemoryError, RecursionError) as error:
+        raise PluginError(f"the plugin {path} is nested too deeply to be read") from error
     except SyntaxError as error:
-        raise PluginError(f"{path}:{error.lineno}: the plugin is not valid Python: {error.msg}") from error
+        raise PluginError(f"{path}:{error.lineno or 1}: the plugin is not valid Python: {error.msg}") from error
     except (OSError, UnicodeError) as error:
         raise PluginError(f"the plugin {path} cannot be read: {error}") from error
     entries = []

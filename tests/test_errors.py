@@ -1,6 +1,17 @@
 import pytest
 
-from dlrun.errors import ConfigError, DlrunError, Interrupted, Place, Problem, did_you_mean, listing, nearest
+from dlrun.errors import (
+    CONTROLS,
+    ConfigError,
+    DlrunError,
+    Interrupted,
+    Place,
+    Problem,
+    did_you_mean,
+    listing,
+    nearest,
+    visible,
+)
 
 
 def test_a_problem_is_rendered_with_line_caret_and_details():
@@ -41,3 +52,25 @@ def test_nearest_ignores_case_and_gives_nothing_for_strangers():
 
 def test_listing_is_cut():
     assert listing("abcd", most=2) == "a, b, ..."
+
+
+HOSTILE = "a\x1b[31mb\x9b2Jc\rd\x07e\u202ef\u2028g\ud800h\x7f"
+
+
+def test_what_files_hold_cannot_steer_a_terminal():
+    problem = Problem(f"no {HOSTILE}", received=HOSTILE, place=Place(HOSTILE, 1, 1, 1, HOSTILE))
+    assert not CONTROLS.search(problem.render())
+    assert r"error: a\x1b[31mb\x9b2Jc\rd\x07e\u202ef\u2028g\ud800h\x7f:1:1: no a\x1b[31m" in problem.render()
+    assert visible("Zürich\tγειά 日本\n👩‍🔬") == "Zürich\tγειά 日本\n👩‍🔬"
+
+
+def test_what_files_hold_cannot_begin_a_line():
+    problem = Problem("no label x\nerror: all is lost", received="y\nerror: all is lost")
+    assert [line for line in problem.render().splitlines() if line.startswith("error")] == ["error: no label x"]
+
+
+def test_a_long_line_is_cut_and_so_are_many_problems():
+    assert len(Problem("x" * 10**6).render()) < 1100
+    text = str(ConfigError(problems=[Problem(f"problem {number}") for number in range(10_000)]))
+    assert text.count("error:") == 50
+    assert text.endswith("\n\n... and 9,950 more problems")

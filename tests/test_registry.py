@@ -99,3 +99,19 @@ def test_one_parameter_left_of_the_star_is_the_rule(tmp_path, signature):
 def test_the_builtin_components_keep_the_rule(kind):
     for entry in REGISTRIES[kind].entries().values():
         assert len([p for p in entry.signature.parameters if not p.keyword_only]) == 1, entry.name
+
+
+NO_PLUGINS = {
+    "nested too deeply to be read": "x = " + "-" * 50_000 + "1",
+    "is nested too deeply": "x = " + "+".join(["1"] * 20_000),
+    "null bytes": "\0",
+    "is larger than 2000 kB": "#" * 2_000_001,
+}
+
+
+@pytest.mark.parametrize(("message", "text"), NO_PLUGINS.items(), ids=NO_PLUGINS)
+def test_a_file_that_wears_out_the_parser_is_refused(tmp_path, message, text):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(PluginError, match=message):
+        scan_file(path)

@@ -7,7 +7,9 @@ experiment and are not inherited.
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,10 @@ from dlrun.config.nodes import Node, copy, show_value
 from dlrun.config.shorthand import expand
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.errors import ConfigError, Problem, did_you_mean
+from dlrun.files import expand_home
 
+MOST_FILES = 100  # read for one config, each as often as it is named
+MOST_CHAIN = 20  # files that extend one another
 _NOT_INHERITED = ("name", "description", "expect")
 
 
@@ -24,10 +29,10 @@ def read_config(path: Path) -> Node:
 
     Raises ConfigError: what `read_yaml` raises, a missing or cyclic `extends`.
     """
-    return _read(path, (), "")
+    return _read(path, (), "", itertools.count(1))
 
 
-def _read(path: Path, chain: tuple[Path, ...], origin: str) -> Node:
+def _read(path: Path, chain: tuple[Path, ...], origin: str, counter: Iterator[int]) -> Node:
     root = read_yaml(path, origin)
     expand(root)
     extends = root.content.pop("extends", None)
@@ -37,7 +42,7 @@ def _read(path: Path, chain: tuple[Path, ...], origin: str) -> Node:
     problems: list[Problem] = []
     for item in _named_files(extends):
         try:
-            base = _read_base(path, item, (*chain, path))
+            base = _read_base(path, item, (*chain, path), counter)
         except ConfigError as error:
             problems += error.problems
         else:
@@ -61,21 +66,33 @@ def _named_files(extends: Node) -> list[Node]:
     return items
 
 
-def _read_base(path: Path, item: Node, chain: tuple[Path, ...]) -> Node:
-    target = Path(os.path.normpath(path.parent / Path(item.content).expanduser()))
+def _read_base(path: Path, item: Node, chain: tuple[Path, ...], counter: Iterator[int]) -> Node:
+    target = Path(os.path.normpath(path.parent / expand_home(item.content)))
     names = " -> ".join(str(step) for step in (*chain, target))
-    if target.resolve() in [step.resolve() for step in chain]:
-        raise ConfigError(problems=[Problem("extends goes in a circle", ("extends",), item.place, received=names)])
-    if not target.exists():
+    try:
+        circle, there = target.resolve() in [step.resolve() for step in chain], target.exists()
+    except (OSError, ValueError) as error:  # too long for a path, a NUL in it
+        raise _refuse(item, "extends names no path", str(error)) from error
+    if circle:
+        raise _refuse(item, "extends goes in a circle", names)
+    if len(chain) > MOST_CHAIN:
+        raise _refuse(item, f"more than {MOST_CHAIN} files extend one another", names)
+    if next(counter) > MOST_FILES:
+        raise _refuse(item, f"extends leads to more than {MOST_FILES} files", names)
+    if not there:
         raise ConfigError(problems=[_missing(item, target, names)])
     try:
-        base = _read(target, chain, f"{chain[0]} extends {names.removeprefix(f'{chain[0]} -> ')}")
+        base = _read(target, chain, f"{chain[0]} extends {names.removeprefix(f'{chain[0]} -> ')}", counter)
     except ConfigError as error:
         located = [p if p.place else replace(p, key=("extends",), place=item.place) for p in error.problems]
         raise ConfigError(problems=located) from error
     for key in _NOT_INHERITED:
         base.content.pop(key, None)
     return base
+
+
+def _refuse(item: Node, message: str, received: str) -> ConfigError:
+    return ConfigError(problems=[Problem(message, ("extends",), item.place, received=received)])
 
 
 def _missing(item: Node, target: Path, names: str) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
-from dlrun.files import short
+from dlrun.files import expand_home, short
 
 _PACKAGE = Path(__file__).parent.parent
 SUFFIXES = (".yaml", ".yml")
@@ -28,7 +28,7 @@ def find_config(text: str) -> Path:
 
     Raises UnknownNameError when there is neither, ConfigError for a folder.
     """
-    path = Path(text).expanduser()
+    path = expand_home(text)
     if path.is_file():
         return path
     shipped = shipped_configs()

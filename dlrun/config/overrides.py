@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dlrun.config.dumping import scalar
 from dlrun.config.nodes import OVERRIDE_SOURCE, Node, child, dotted
 from dlrun.config.shorthand import COMPONENTS, expand
-from dlrun.config.yaml_reader import parse_value
+from dlrun.config.yaml_reader import MOST_DEPTH, parse_value
 from dlrun.errors import ConfigError, Key, Place, Problem, did_you_mean, listing
 
 _PART = re.compile(r"\.?([^.\[\]=~\s]+)|\[(-?\d+|\+)\]")
@@ -57,6 +57,8 @@ def parse_override(text: str) -> Override:
     path: list[tuple[str | int, Place]] = []
     position = start
     while position < end:
+        if len(path) > MOST_DEPTH:
+            raise _refuse(text, position, position + 1, "the path of this override is too long")
         match = _PART.match(text, position, end)
         if not match or (position == start and (match[2] is not None or text[start] == ".")):
             raise _refuse(text, position, position + 1, "this is not the path of a key", _FORMS)

@@ -14,6 +14,7 @@ from dlrun.config.keras_objects import check_activation, check_layers, check_nam
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
 from dlrun.config.types import Type, from_source
 from dlrun.errors import Key, PluginError, UnknownNameError
+from dlrun.files import expand_home
 from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
 from dlrun.signatures import Parameter
 
@@ -219,4 +220,4 @@ def absolute(report: Report, key: Key, text: str) -> Path:
     node = find(report.root, key)
     place = node.place if node else None
     folder = Path() if place is None or place.source == OVERRIDE_SOURCE else Path(place.source).parent
-    return Path(os.path.normpath(Path.cwd() / folder / Path(text).expanduser()))
+    return Path(os.path.normpath(Path.cwd() / folder / expand_home(text)))

@@ -12,15 +12,19 @@ from typing import Any
 import yaml
 
 from dlrun.config.nodes import Node
+from dlrun.config.yaml_words import OPENED, plain_words
 from dlrun.errors import ConfigError, Place, Problem
 
-MOST_BYTES = 4_000_000
-MOST_NODES = 100_000
+MOST_BYTES = 500_000  # PyYAML takes 5 seconds for a megabyte
+MOST_NODES = 20_000
+MOST_DEPTH = 64
+_TOO_DEEP = f"the values are nested too deeply, more than {MOST_DEPTH} in each other"
 _TEXT_SHOWN = 160
+_TEXT_BEFORE = 60  # characters shown of a long line before the place that matters
 _TAG = "tag:yaml.org,2002:"
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
-_INT = re.compile(r"[-+]?(?:[0-9][0-9_]*|0x[0-9a-fA-F_]+)\Z")
+_INT = re.compile(r"[-+]?(?:[0-9][0-9_]*|0x[0-9a-fA-F][0-9a-fA-F_]*)\Z")
 _FLOAT = re.compile(
     r"(?:[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
 )
@@ -59,6 +63,8 @@ def read_yaml(path: Path, origin: str = "") -> Node:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.is_fifo() and not str(path).startswith(("/dev/", "/proc/")):  # `check <(command)` names one of those
+            raise ConfigError(f"{path} is a named pipe, not a config file")
         with path.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
@@ -70,16 +76,22 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if len(raw) > MOST_BYTES:
-        raise ConfigError(f"{path} is too large for a config: more than {MOST_BYTES // 1_000_000} MB")
-    if b"\0" in raw:
-        raise ConfigError(f"{path} is not a text file (it holds NUL bytes)", expected="a YAML file")
+        raise ConfigError(f"{path} is too large for a config: more than {MOST_BYTES // 1000} kB")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ConfigError(f"{path}:1:1: the file is UTF-16", hint="save it with the encoding UTF-8")
+    nul = raw.find(b"\0")
+    if nul >= 0:
+        raise ConfigError(f"{path}:{_spot(raw, nul)}: this is not a text file (it holds NUL bytes)", expected="YAML")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        message = f"{path}:{line}:{column}: the file is not UTF-8 (byte 0x{raw[error.start]:02x})"
+        message = f"{path}:{_spot(raw, error.start)}: the file is not UTF-8 (byte 0x{raw[error.start]:02x})"
         raise ConfigError(message, hint="save it with the encoding UTF-8") from error
+
+
+def _spot(raw: bytes, position: int) -> str:
+    """`line:column` of a byte."""
+    return f"{raw.count(bytes([10]), 0, position) + 1}:{position - raw.rfind(bytes([10]), 0, position)}"
 
 
 def _files_hint(folder: Path) -> str | None:
@@ -96,7 +108,9 @@ def parse_yaml(text: str, source: str, origin: str = "") -> Node:
     node = reader.read()
     if node.content is None:
         raise ConfigError(
-            f"{source} is empty", expected="a mapping such as `data: digits`", hint="`dlrun show digits` shows one"
+            f"{source}:1:1: the file is empty",
+            expected="a mapping such as `data: digits`",
+            hint="`dlrun show digits` shows one",
         )
     if not node.is_mapping:
         problem = Problem("a config is a mapping of keys to values", None, node.place, expected="`key: value` lines")
@@ -120,14 +134,17 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self) -> Node:
+        loader: Any = None
         try:
             loader = _Loader(self.text)
             root = loader.get_single_node()
             node = Node(None) if root is None else self.build(root, ())
         except yaml.YAMLError as error:
             raise ConfigError(problems=[self.syntax_problem(error)]) from error
-        except RecursionError as error:
-            raise ConfigError(f"{self.source} is nested too deeply") from error
+        except (RecursionError, ValueError, OverflowError) as error:
+            deep = isinstance(error, RecursionError)  # else `"\UFFFFFFFF"`
+            message = _TOO_DEEP if deep else "this escape stands for no character"
+            raise ConfigError(problems=[self.problem_at(loader.line, loader.column, message)]) from error
         if self.problems:
             raise ConfigError(problems=self.problems)
         return node
@@ -136,8 +153,9 @@ class _Reader:
         text = self.lines[line] if line < len(self.lines) else ""
         column += self.shift
         length = max(1, min(length, len(text) - column, 80))
-        shown = "".join(c if c.isprintable() else " " for c in text[: max(_TEXT_SHOWN, column + length)])
-        return Place(self.source, line + 1, column + 1, length, shown, self.origin)
+        cut = column - _TEXT_BEFORE if column + length > _TEXT_SHOWN else 0
+        shown = "".join(c if c.isprintable() else " " for c in text[cut : cut + _TEXT_SHOWN])
+        return Place(self.source, line + 1, column + 1, length, shown, self.origin, cut)
 
     def place_of(self, node: yaml.Node) -> Place:
         start, end = node.start_mark, node.end_mark
@@ -148,10 +166,16 @@ class _Reader:
     def complain(self, node: yaml.Node, message: str, **details: str) -> None:
         self.problems.append(Problem(message, None, self.place_of(node), **details))
 
+    def problem_at(self, line: int, column: int, message: str) -> Problem:
+        return Problem(message, None, self.place(line, column, 1))
+
     def build(self, node: yaml.Node, above: tuple[int, ...]) -> Node:
         self.count += 1
         if self.count > MOST_NODES:
-            raise ConfigError(f"{self.source} grows to more than {MOST_NODES:,} values through its aliases (*name)")
+            message = f"the file holds more than {MOST_NODES:,} values, or grows to them through its aliases (*name)"
+            raise ConfigError(problems=[Problem(message, None, self.place_of(node))])
+        if len(above) > MOST_DEPTH:
+            raise ConfigError(problems=[Problem(_TOO_DEEP, None, self.place_of(node))])
         if id(node) in above:
             self.complain(node, "this anchor contains itself")
             return Node(None)
@@ -237,48 +261,9 @@ class _Reader:
             code = error.character if isinstance(error.character, int) else ord(error.character)
             return Problem(f"the character U+{code:04X} is not allowed in YAML", None, place)
         mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-        message, hint = _plain_words(str(getattr(error, "problem", error)), str(getattr(error, "context", "") or ""))
-        opened = message.startswith(_OPENED)
+        message, hint = plain_words(str(getattr(error, "problem", error)), str(getattr(error, "context", "") or ""))
+        opened = message.startswith(OPENED)
         if opened and context and mark and context.line != mark.line:
             message += f" before line {mark.line + 1}"
         at = context if opened and context else mark or context
         return Problem(message, None, self.place(at.line, at.column, 1) if at else None, hint=hint)
-
-
-_OPENED = ("a quote", "this list", "this mapping")  # the place that matters is where it was opened
-
-
-_WORDS = (
-    ("found character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
-    (
-        "found undefined alias",
-        "there is no anchor (&name) for this alias (*name)",
-        "a text that begins with * needs quotes",
-    ),
-    (
-        "mapping values are not allowed here",
-        "a `:` stands where no key can be",
-        "quote a text that has `: ` in it, or check the indentation",
-    ),
-    ("could not find expected ':'", "a `:` is missing after the key", "write `key: value`"),
-    ("found unexpected end of stream", "a quote is opened here and never closed", None),
-    ("but found another document", "a second document (---) begins here", "one file holds one config"),
-    ("could not determine a constructor", "this tag is not allowed", "remove it"),
-    ("found undefined tag handle", "this tag is not allowed", "a text that begins with ! needs quotes"),
-    ("expected ',' or ']'", "this list is not closed, or a comma is missing,", "it needs a ]"),
-    ("expected ',' or '}'", "this mapping is not closed, or a comma is missing,", "it needs a }"),
-    (
-        "expected <block end>",
-        "the indentation does not fit the lines above",
-        "keys of one mapping start in the same column",
-    ),
-    ("cannot start any token", "this character cannot begin a value", "put the text in quotes"),
-    ("duplicate anchor", "this anchor (&name) stands here twice", None),
-)
-
-
-def _plain_words(problem: str, context: str) -> tuple[str, str | None]:
-    for needle, message, hint in _WORDS:
-        if needle in problem or needle in context:
-            return message, hint
-    return f"this is not YAML: {problem}", None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dlrun.data._archives import check_plain
 from dlrun.errors import DataError
+from dlrun.files import expand_home
 
 CONNECT_SECONDS = 4.0  # a box without network must hear of it in seconds, resolver included
 READ_SECONDS = 20.0
@@ -49,7 +50,7 @@ class DataContext:
 
         Raises DataError naming every place when it is nowhere.
         """
-        wanted = Path(path).expanduser()
+        wanted = expand_home(path)
         if wanted.is_absolute():
             places = [wanted]
         else:
@@ -80,7 +81,7 @@ class DataContext:
     def _folders(self) -> list[Path]:
         environment = os.environ.get("DLRUN_DATA", "")
         named = [Path(folder) for folder in environment.split(os.pathsep) if folder]
-        return [folder.expanduser() for folder in (*self.folders, *named)]
+        return [expand_home(folder) for folder in (*self.folders, *named)]
 
     def _places(self, file_name: str, dataset: str, cache_folder: str) -> list[Path]:
         places = [place / file_name for folder in self._folders() for place in (folder / dataset, folder)]

@@ -185,3 +185,8 @@ def test_a_setting_is_read_as_exactly_this_text(value):
 
 def test_a_setting_takes_numbers_and_truth():
     assert [setting("seed", 3), setting("data.sample", True)] == ["seed=3", "data.sample=true"]
+
+
+def test_a_path_without_end_is_refused():
+    with pytest.raises(ConfigError, match=r"-s:1:1\d\d: the path of this override is too long"):
+        apply_overrides(from_plain({}), ["model." + "a." * 5000 + "x=1"])
