@@ -6,12 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 
-class _Missing:
+class _Absent:
     def __repr__(self) -> str:
-        return "missing"
+        return "absent"
 
 
-MISSING: Any = _Missing()  # a parameter that a run does not have, which is not the same as null
+MISSING: Any = _Absent()  # a parameter that a run does not have, which is not the same as null
+OPEN: Any = _Absent()  # one that a run left open and did not come to settle, so it may be that of any other run
+
+
+def left_open(value: Any) -> Any:
+    """A config that was not settled: what it leaves to dlrun (null, auto) becomes OPEN."""
+    if isinstance(value, dict):
+        return {name: left_open(item) for name, item in value.items()}
+    return OPEN if value in (None, "auto") else value
 
 
 def differing(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -23,12 +31,13 @@ def differing(configs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _differing(values: Sequence[Any], key: str) -> Iterator[tuple[str, list[Any]]]:
-    if all(_equal(value, values[0]) for value in values[1:]):
+    settled = [value for value in values if value is not OPEN]
+    if all(_equal(value, settled[0]) for value in settled[1:]):
         return
-    present = [value for value in values if value is not MISSING]
+    present = [value for value in settled if value is not MISSING]
     if all(isinstance(value, dict) for value in present):
         for name in dict.fromkeys(name for value in present for name in value):
-            inner = [value.get(name, MISSING) if value is not MISSING else MISSING for value in values]
+            inner = [value.get(name, MISSING) if isinstance(value, dict) else value for value in values]
             yield from _differing(inner, f"{key}.{name}" if key else str(name))
     elif _alike(values):
         for place, items in enumerate(zip(*values, strict=True)):

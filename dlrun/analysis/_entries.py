@@ -13,7 +13,7 @@ from dlrun.config.changes import LOGGING_CALLBACKS
 from dlrun.config.nodes import to_plain
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.errors import ConfigError, RunDirError
-from dlrun.run_dir import COMPLETED, RunDir, find_run
+from dlrun.run_dir import COMPLETED, FAILED, RunDir, find_run
 
 DAMAGED = "damaged"
 _FILES = ("run.json", "config.yaml", "metrics.json", "history.csv", "log.txt")  # any of them marks a run's folder
@@ -53,6 +53,13 @@ class Entry:
     def value(self) -> float | None:
         """The monitored metric at the best epoch."""
         return self.best.get(self.monitor) if self.monitor else None
+
+    @property
+    def outcome(self) -> str:
+        """The status; of a failed run with the kind of failure."""
+        failure = self.record.get("failure")
+        kind = failure.get("kind") if isinstance(failure, dict) else None
+        return f"{self.status}: {kind}" if self.status == FAILED and kind else self.status
 
     @property
     def comparable(self) -> bool:

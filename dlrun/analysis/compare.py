@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.analysis._differences import MISSING, differing
+from dlrun.analysis._differences import MISSING, OPEN, differing, left_open
 from dlrun.analysis._entries import DAMAGED, Entry, chosen_runs, read_entry
 from dlrun.analysis._ranking import notes_on, why_unranked
 from dlrun.errors import ConfigError, RunDirError
@@ -69,7 +69,7 @@ class Comparison:
         if entry.status == DAMAGED:
             return {}
         own = {key: values[entry.number - 1] for key, values in self.parameters.items()}
-        return {key: value for key, value in own.items() if value is not MISSING}
+        return {key: value for key, value in own.items() if value is not MISSING and value is not OPEN}
 
 
 def compare(texts: Sequence[str], outputs: Path, *, every: bool = False) -> Comparison:
@@ -95,7 +95,7 @@ def compare(texts: Sequence[str], outputs: Path, *, every: bool = False) -> Comp
         _rank(groups)
     ordered = [entry for group in groups for entry in group.entries]
     _number([*ordered, *damaged])
-    parameters = differing([entry.config for entry in ordered])
+    parameters = differing([entry.config if entry.epochs else left_open(entry.config) for entry in ordered])
     return Comparison([*ordered, *damaged], groups, parameters, reasons, notes_on(_comparable(groups)))
 
 

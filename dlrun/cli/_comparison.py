@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import typer
 from rich.text import Text
 
-from dlrun.analysis._differences import MISSING
+from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
 from dlrun.analysis._ranking import runs_text
 from dlrun.analysis.compare import Comparison, Group
@@ -69,14 +69,14 @@ def _run_fields(found: Comparison, entries: list[Entry], metrics: list[str]) -> 
     best = ["bold" if ranks[id(entry)] == 1 and entry.comparable and not found.repeated else "" for entry in entries]
     fields: Fields = [("#", [Text(str(entry.number), style) for entry, style in zip(entries, best, strict=True)])]
     if any(entry.status != COMPLETED for entry in entries):
-        fields.append(("status", [Text(entry.status, _COLOURS.get(entry.status, "yellow")) for entry in entries]))
+        fields.append(("status", [Text(entry.outcome, _COLOURS.get(entry.status, "yellow")) for entry in entries]))
     for key, values in found.parameters.items():
         fields.append((key, [_parameter(value) for value in values]))
     for name in metrics:
         style = best if name in {entry.monitor for entry in entries} else [""] * len(entries)
         texts = [number(entry.best[name]) if name in entry.best else "" for entry in entries]
         fields.append((name, [Text(text, how) for text, how in zip(texts, style, strict=True)]))
-    epochs = [f"{entry.best_epoch or '-'} of {entry.epochs}" for entry in entries]
+    epochs = [f"{entry.best_epoch or '-'} of {entry.epochs}" if entry.epochs else "" for entry in entries]
     seconds = ["" if entry.seconds_per_epoch is None else f"{entry.seconds_per_epoch:.3g}" for entry in entries]
     return [*fields, ("best epoch", [Text(text) for text in epochs]), ("s/epoch", [Text(text) for text in seconds])]
 
@@ -99,7 +99,7 @@ def _mean(group: Group, metric: str) -> str:
 
 
 def _parameter(value: object) -> Text:
-    return Text("-", "dim") if value is MISSING else Text(flow(value))
+    return Text("-", "dim") if value is MISSING or value is OPEN else Text(flow(value))
 
 
 def _baselines(entries: list[Entry], metrics: list[str]) -> list[str]:

@@ -60,6 +60,7 @@ def _run_values(found: Comparison, entry: Entry) -> dict[str, Any]:
     return {
         **about,
         "status": entry.status,
+        "failure": entry.record.get("failure"),
         "rank": next(group.rank for group in found.groups if entry in group.entries) if entry.comparable else None,
         "seed": entry.seed,
         "parameters": found.parameters_of(entry),

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from dlrun.analysis._differences import MISSING, differing
+from dlrun.analysis._differences import MISSING, OPEN, differing
 from dlrun.analysis.compare import compare
 from dlrun.cli import main
 from dlrun.config.dumping import dump_config
@@ -74,6 +74,30 @@ def ids(found):
     ],
 )
 def test_only_values_that_differ_are_told(configs, expected):
+    assert differing(configs) == expected
+
+
+def test_what_a_run_left_open_and_did_not_settle_is_no_difference(make, outputs):
+    make(1, 0.5)
+    make(2, 0.4, model__hidden="[32]", loss="sparse_categorical_crossentropy", split__kind="stratified")
+    make(3, status="failed", run={"data": None, "failure": {"kind": "data"}}, model__hidden="[64]", split__kind="auto")
+    found = of_all(outputs)
+    assert found.parameters["loss"] == [None, "sparse_categorical_crossentropy", OPEN]
+    assert found.parameters_of(found.entries[2]) == {"model.hidden": [64]}
+    assert [entry.outcome for entry in found.entries] == ["completed", "completed", "failed: data"]
+
+
+@pytest.mark.parametrize(
+    ("configs", "expected"),
+    [
+        ([{"a": 1}, {"a": OPEN}], {}),
+        ([{"a": OPEN}, {"a": OPEN}], {}),
+        ([{"a": OPEN}, {"a": 1}, {"a": 2}], {"a": [OPEN, 1, 2]}),
+        ([{"a": OPEN}, {"a": {"b": 1}}, {"a": {"b": 2}}], {"a.b": [OPEN, 1, 2]}),
+        ([{}, {"a": OPEN}], {}),
+    ],
+)
+def test_an_open_value_may_be_any(configs, expected):
     assert differing(configs) == expected
 
 
