@@ -93,7 +93,7 @@ class Run:
     def model(self) -> keras.Model:
         """The best model."""
         _start_keras(self.config)
-        from dlrun.engine.saving import load_model
+        from dlrun.engine.model_files import load_model
 
         return load_model(self.dir.model_file("best"))
 

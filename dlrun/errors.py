@@ -52,7 +52,7 @@ class Problem:
     hint: str | None = None
 
     def render(self) -> str:
-        """The problem as the lines a user reads; what a file put into it neither steers a terminal nor begins a line."""
+        """The problem as the lines a user reads; what a file put into it can neither steer a terminal nor begin one."""
         first, *more = (f"{self.place}: {self.message}" if self.place else self.message).split("\n")
         lines = [f"error: {first}", *(" " * 12 + line for line in more)]
         if self.place and self.place.text:

@@ -17,8 +17,8 @@ from dlrun.data._saved import load_preprocessing
 from dlrun.drawing import draw_confusion
 from dlrun.engine.baselines import baselines
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, open_session
-from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import BATCH_SIZE, Score, in_units_of_targets, outputs_by_task, predict_rows, score
 from dlrun.errors import ConfigError, DataError
 from dlrun.files import make_folder, write_json

@@ -15,8 +15,8 @@ from dlrun.config.schema import Config
 from dlrun.data._memory import named_files
 from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, open_session
-from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import BATCH_SIZE, in_units_of_targets, predict_rows, predicted_labels
 from dlrun.errors import DataError
 from dlrun.files import make_folder

@@ -12,9 +12,9 @@ from dlrun.data._dataset import Prepared
 from dlrun.data._saved import load_preprocessing, save_preprocessing
 from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import Experiment, build_model, load_data, open_session
 from dlrun.engine.running import run_routine
-from dlrun.engine.saving import load_model
 from dlrun.engine.scoring import predict_rows
 from dlrun.errors import ConfigError, TrainingError
 from dlrun.events import ignore

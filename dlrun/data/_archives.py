@@ -66,17 +66,21 @@ def open_zip(path: Path) -> zipfile.ZipFile:
                     expected="stored or deflated, as zip programs do unless told otherwise",
                     hint="unpack it, or pack it anew",
                 )
-        unpacked, packed = (sum(getattr(m, size) for m in members) for size in ("file_size", "compress_size"))
-        if unpacked > max(FREE_BYTES, MOST_RATIO * packed):
-            raise DataError(
-                f"{path}: the archive would grow from {_size(packed)} to {_size(unpacked)}, which no data does",
-                expected=f"at most {MOST_RATIO} times its size, or {_size(FREE_BYTES)}",
-                hint="if it is what it should be, store its content without compression (numpy.savez, zip -0)",
-            )
+            _check_growth(f"{path}: {member.filename}", member.file_size, member.compress_size)
+        _check_growth(str(path), sum(m.file_size for m in members), sum(m.compress_size for m in members))
     except BaseException:
         archive.close()
         raise
     return archive
+
+
+def _check_growth(what: str, unpacked: int, packed: int) -> None:
+    if unpacked > max(FREE_BYTES, MOST_RATIO * packed):
+        raise DataError(
+            f"{what} would grow from {_size(packed)} to {_size(unpacked)}, which no data does",
+            expected=f"at most {MOST_RATIO} times its size, or {_size(FREE_BYTES)}",
+            hint="if it is what it should be, store its content without compression (numpy.savez, zip -0)",
+        )
 
 
 @contextmanager
