@@ -79,7 +79,7 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
         status = INTERRUPTED
         raise stopped_at_once(run) from error
     except DlrunError as error:
-        kind = error.kind if isinstance(error, TrainingError) else type(error).__name__.removesuffix("Error").lower()
+        kind = _failure_kind(error)
         status, failure = FAILED, {"kind": kind, "message": str(error.located(config.place))}
         raise
     except OSError as error:
@@ -96,6 +96,13 @@ def _guarded(config: Config, run: RunDir, emit: OnEvent, began: float, *, resume
         with contextlib.suppress(RunDirError) if failure else contextlib.nullcontext():
             run.end(status, seconds=round(seconds, 2), **resumable, **({"failure": failure} if failure else {}))
         emit(RunEnded(status, seconds))
+
+
+def _failure_kind(error: DlrunError) -> str:
+    """What `failure.kind` says: that of a TrainingError, disk, or the error's own name (data, config, ...)."""
+    if isinstance(error, TrainingError):
+        return error.kind
+    return "disk" if isinstance(error, RunDirError) else type(error).__name__.removesuffix("Error").lower()
 
 
 def _work(config: Config, run: RunDir, emit: OnEvent, *, resumed: bool) -> tuple[Experiment, Outcome]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import zipfile
 from collections.abc import Iterator
@@ -15,12 +17,23 @@ from dlrun.run_dir import RunDir
 
 
 def save_models(run: RunDir, which: str, models: dict[str, keras.Model]) -> None:
-    """Save models as `<which>.keras` (the name "") or `<which>-<name>.keras`, whole or not at all."""
+    """Save models as `<which>.keras` (the name "") or `<which>-<name>.keras`, whole or not at all.
+
+    Raises RunDirError when the disk does not take one.
+    """
     for name, model in models.items():
         path = run.model_file(which, name)
         temporary = path.with_name(f".{path.stem}.tmp.keras")
-        model.save(temporary)
-        temporary.replace(path)
+        try:
+            model.save(temporary)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise RunDirError(f"{path} cannot be written: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def load_model(path: Path) -> keras.Model:
