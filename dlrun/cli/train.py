@@ -25,7 +25,10 @@ def train(
     resume: Annotated[
         str | None,
         typer.Option(
-            "--resume", metavar="RUN", help="Go on with an unfinished run, or a longer one.", autocompletion=_options.complete_run
+            "--resume",
+            metavar="RUN",
+            help="Go on with an unfinished run, or a longer one.",
+            autocompletion=_options.complete_run,
         ),
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
