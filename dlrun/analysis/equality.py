@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlrun.errors import RunDirError
+from dlrun.errors import DataError, RunDirError
 from dlrun.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def keras_file_arrays(path: Path) -> dict[str, np.ndarray]:
     import h5py
     import numpy as np
 
+    from dlrun.data._archives import open_zip  # refuses what grows beyond measure
+
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: object) -> None:
@@ -118,8 +120,10 @@ def keras_file_arrays(path: Path) -> dict[str, np.ndarray]:
             found[name] = np.asarray(item[()])
 
     try:
-        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read(_WEIGHTS_FILE)), "r") as file:
+        with open_zip(path) as archive, h5py.File(io.BytesIO(archive.read(_WEIGHTS_FILE)), "r") as file:
             file.visititems(keep)
+    except DataError as error:
+        raise RunDirError(problems=error.problems) from error
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         raise RunDirError(f"{path} is damaged, or not a .keras file") from error
     return found

@@ -20,13 +20,12 @@ from dlrun.analysis.equality import (
     keras_file_arrays,
 )
 from dlrun.analysis.reasons import reasons
-from dlrun.config.schema import Config, with_section
+from dlrun.config.schema import Component, Config, with_section
 from dlrun.errors import ConfigError, DataError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Event, OnEvent, ignore
 from dlrun.run_dir import COMPLETED, RUNNING, RunDir
 
-_GROUPS = {"model/": "weights", "optimizer": "optimizer state", "best/": "best weights"}
-_CHANGE_WEIGHTS_AT_THE_END = ("EarlyStopping", "SwapEMAWeights")
+_GROUPS = {"model/": "weights", "optimizer": "optimizer state", "best/": "best weights", "callback": "callbacks"}
 
 
 @dataclass(frozen=True)
@@ -168,9 +167,9 @@ def _weights(run: RunDir, repetition: RunDir, config: Config, task: Task) -> tup
     except RunDirError as error:
         left_out.append(f"weights: {error.problems[0].message}")
         if task.whole:
-            _add_files("last*.keras", run, repetition, before, now)
+            left_out += _add_files("last*.keras", run, repetition, before, now)
     if task.whole or _best_is_within(run, task):
-        _add_files("best*.keras", run, repetition, before, now)
+        left_out += _add_files("best*.keras", run, repetition, before, now)
     return before, now, left_out
 
 
@@ -180,7 +179,7 @@ def _checkpoints(run: RunDir, repetition: RunDir, config: Config, task: Task) ->
 
     if not task.whole and run.status() == COMPLETED:
         raise RunDirError(f"the run keeps those of its end only, not of epoch {task.epochs}")
-    at_the_end = [callback.name for callback in config.callbacks if callback.name in _CHANGE_WEIGHTS_AT_THE_END]
+    at_the_end = [callback.name for callback in config.callbacks if _changes_weights_at_the_end(callback)]
     if not task.whole and at_the_end:
         raise RunDirError(f"{at_the_end[0]} may change them when training ends, and the run did not get there")
     before, now = (checkpointing.read(one.checkpoint) for one in (run, repetition))
@@ -189,21 +188,31 @@ def _checkpoints(run: RunDir, repetition: RunDir, config: Config, task: Task) ->
     return grouped(before.arrays, _GROUPS), grouped(now.arrays, _GROUPS)
 
 
+def _changes_weights_at_the_end(callback: Component) -> bool:
+    return callback.name == "SwapEMAWeights" or bool(callback.parameters.get("restore_best_weights"))
+
+
 def _best_is_within(run: RunDir, task: Task) -> bool:
     """Whether the best epoch of a completed run is one of those repeated, and so must be their best, too."""
-    if run.status() != COMPLETED or not run.metrics_file.exists():
+    try:
+        metrics = run.metrics() if run.status() == COMPLETED else {}
+    except RunDirError:
         return False
-    metrics = run.metrics()
     best = metrics.get("best_epoch")
     return bool(metrics.get("validated")) and isinstance(best, int) and best <= task.epochs
 
 
-def _add_files(pattern: str, run: RunDir, repetition: RunDir, before: Arrays, now: Arrays) -> None:
-    """Add the arrays of models that lie in both runs."""
+def _add_files(pattern: str, run: RunDir, repetition: RunDir, before: Arrays, now: Arrays) -> list[str]:
+    """Add the arrays of models that lie in both runs; what is left out, and why."""
+    left_out = []
     for path in sorted(run.path.glob(pattern)):
-        repeated = repetition.path / path.name
-        if repeated.exists():
-            before[path.name], now[path.name] = keras_file_arrays(path), keras_file_arrays(repeated)
+        try:
+            old, new = keras_file_arrays(path), keras_file_arrays(repetition.path / path.name)
+        except RunDirError as error:
+            left_out.append(str(error.problems[0].message))
+            continue
+        before[path.name], now[path.name] = old, new
+    return left_out
 
 
 def _record(run: RunDir, found: Verification, task: Task) -> Verification:

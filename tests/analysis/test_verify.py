@@ -88,6 +88,20 @@ def test_without_a_checkpoint_the_last_model_is_compared(run):
     assert "no whole checkpoint" in found.left_out[0]
 
 
+def test_the_best_model_is_compared_when_its_epoch_is_among_the_first(digits, outputs):
+    run = train(digits(monitor={"metric": "val_loss", "mode": "max"}), outputs=outputs)
+    assert run.metrics()["best_epoch"] == 1
+    assert verified(run, epochs=1).compared == ["history.csv (1 epoch)", "best.keras"]
+
+
+def test_a_damaged_model_is_left_out(run):
+    run.model_file("best").write_bytes(run.model_file("best").read_bytes()[:200])
+    found = verified(run)
+    assert found.equal
+    assert "best.keras" not in found.compared
+    assert "best.keras" in found.left_out[0]
+
+
 @pytest.mark.slow
 def test_a_run_that_stopped_early_stops_at_the_same_epoch(table_run):
     stopping = [{"name": "EarlyStopping", "monitor": "loss", "patience": 1, "min_delta": 10, "start_from_epoch": 3}]
