@@ -18,6 +18,7 @@ from dlrun.data_pictures import draw_histograms, draw_images, draw_series, draw_
 from dlrun.engine.feeding import Feeder, sample_order
 from dlrun.engine.resolve import load_data, open_session, read_data
 from dlrun.files import make_folder
+from dlrun.registry import scan_file
 from dlrun.seeds import child_seed
 from dlrun.spec import InputSpec, Task
 
@@ -90,7 +91,7 @@ def inspect_data(config: Config, *, plot: Path | None = None) -> Inspection:
 
     `plot`: a folder for pictures. Raises DlrunError.
     """
-    with open_session(config):
+    with open_session(_only_data(config)):
         raw = read_data(config)
         data = load_data(config, dataset=raw)
         order = sample_order(data.splits["training"], config.seed, 0)
@@ -112,6 +113,13 @@ def inspect_data(config: Config, *, plot: Path | None = None) -> Inspection:
             notes=data.notes,
             pictures=_pictures(data, feeder, order, config, make_folder(plot)) if plot else [],
         )
+
+
+def _only_data(config: Config) -> Config:
+    """The config without what data needs not, above all without plugins that give it neither dataset nor transform."""
+    plugins = [path for path in config.plugins if any(e.kind in ("dataset", "transform") for e in scan_file(path))]
+    routine = Config.model_fields["routine"].default
+    return config.model_copy(update={"plugins": plugins, "model": None, "routine": routine})
 
 
 def _training_batch(data: Prepared, feeder: Feeder, rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
