@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -34,19 +32,6 @@ def save_models(run: RunDir, which: str, models: dict[str, keras.Model]) -> None
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-
-
-def load_model(path: Path) -> keras.Model:
-    """A model from a `.keras` file, in Keras' safe mode. Raises RunDirError."""
-    if not path.is_file():
-        raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
-    if not zipfile.is_zipfile(path):
-        raise RunDirError(f"{path} is damaged, or not a .keras file")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunDirError(f"{path} cannot be loaded by Keras: {first}") from error
 
 
 def loading_trouble(model: keras.Model) -> str | None:

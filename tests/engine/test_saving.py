@@ -5,7 +5,8 @@ import keras
 import pytest
 
 from dlrun.engine import resolve
-from dlrun.engine.saving import load_model, loading_trouble
+from dlrun.engine.model_files import load_model
+from dlrun.engine.saving import loading_trouble
 from dlrun.errors import RunDirError
 
 
