@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test realdata bench check lint types layers clean
+.PHONY: demo test realdata bench faults check lint types layers clean
 
 demo: .venv/.installed
 	$(BIN)/dlrun train configs/digits.yaml
@@ -17,6 +17,11 @@ realdata: .venv/.installed-test
 # Plain Keras scripts against dlrun: make bench ARGS=--quick, make bench ARGS='--only digits boston --rounds 1'
 bench: .venv/.installed
 	$(BIN)/python -m bench $(ARGS)
+
+# The long form of tests/faults: 60 killed runs, and a disk that is full at every change of a file (half an hour or more)
+faults: .venv/.installed-test
+	$(BIN)/python tests/faults/many_kills.py
+	$(BIN)/python tests/faults/many_failures.py
 
 # The slow tests run after the others, the JAX backend among them.
 check: .venv/.installed-dev lint types layers test

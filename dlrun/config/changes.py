@@ -20,8 +20,6 @@ FREE = (
     "training.checkpoint_every_seconds",
     "training.checkpoint_every_steps",
     "training.tensorboard",
-    "training.on_nan",
-    "training.most_rollbacks",
 )
 LOGGING_CALLBACKS = ("CSVLogger", "TensorBoard", "RemoteMonitor")  # they only write what they see
 
