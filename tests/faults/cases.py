@@ -24,19 +24,19 @@ NETS: dict[str, list[Any]] = {
     ],
 }
 MODES = ("whole_epoch", "stepwise")
-EPOCHS = 8
+EPOCHS = 8  # of 11 steps; EarlyStopping ends some cases earlier
+WRITTEN_OFTEN = {"checkpoint_every_seconds": 0, "checkpoint_every_steps": 4}
 
 
 def write_config(folder: Path, net: str, mode: str, **training: Any) -> Path:
-    """A config in a file; every epoch is written when the process does not pace itself (see fork_server)."""
+    """A config in a file, of a run that is written after every epoch (see fork_server) and twice within it."""
     config = {
         "name": f"{net}_{mode}",
         "data": "digits",
         "split": {"test": 1000},
         "model": {"name": "layers", "layers": NETS[net]},
         "optimizer": {"name": "adam", "learning_rate": 0.01},
-        "training": {"epochs": EPOCHS, "batch_size": 60, "tensorboard": False, "checkpoint_every_seconds": 0}
-        | training,
+        "training": {"epochs": EPOCHS, "batch_size": 60, "tensorboard": False, **WRITTEN_OFTEN, **training},
         "callbacks": [
             {"name": "EarlyStopping", "patience": 2, "min_delta": 0.2, "restore_best_weights": True},
             {"name": "ReduceLROnPlateau", "patience": 1, "factor": 0.5, "min_delta": 0.35},

@@ -2,8 +2,11 @@
 
 A fault is a mapping of plain values, so that it travels as JSON:
 
-- `{"kill": {"epoch": 3}}`: SIGKILL when epoch 3 has ended and is not yet written.
+- `{"kill": {"epoch": 3}}`: SIGKILL when epoch 3 has ended and is not yet written. `{"kill": {"epoch": 3, "signals":
+  ["SIGINT", "SIGINT"]}}`: these signals instead, as from Ctrl-C.
+- `{"kill": {"event": "DataReady"}}`: at that event of the run.
 - `{"kill": {"operation": 17, "under": PATH}}`: SIGKILL before the 17th change of a file below PATH (counted from 0).
+- `{"kill": {"change": "rename .last", "under": PATH}}`: before the first change that begins so, seen from PATH.
 - `{"fail": {"operation": 17, "under": PATH, "errno": 28, "lasting": true}}`: that change, and with `lasting` every one
   after it, raises OSError.
 - `{"largest_file": 512}`: no file grows beyond 512 bytes (RLIMIT_FSIZE: the write itself fails, in C code as well).
@@ -30,10 +33,13 @@ def install(fault: dict[str, Any]) -> list[str]:
     if limit := fault.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     kill, fail = fault.get("kill", {}), fault.get("fail", {})
-    if "epoch" in kill:
-        _at_epoch_end(kill["epoch"], _die)
+    signals = kill.get("signals", ["SIGKILL"])
+    if "epoch" in kill or "event" in kill:
+        _at_event(kill.get("event", "EpochDone"), kill.get("epoch"), lambda: _send(signals))
     if "operation" in kill:
-        _at_changes(kill["under"], lambda number, _name: _die() if number == kill["operation"] else None)
+        _at_changes(kill["under"], lambda number, _name: _send(signals) if number == kill["operation"] else None)
+    if "change" in kill:
+        _at_changes(kill["under"], lambda _number, name: _send(signals) if name.startswith(kill["change"]) else None)
     if fail:
         _at_changes(fail["under"], lambda number, name: _refuse(fail, number, name))
     names: list[str] = []
@@ -42,8 +48,9 @@ def install(fault: dict[str, Any]) -> list[str]:
     return names
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _send(signals: list[str]) -> None:
+    for name in signals:
+        os.kill(os.getpid(), getattr(signal, name))
 
 
 def _refuse(fail: dict[str, Any], number: int, name: str) -> None:
@@ -52,7 +59,7 @@ def _refuse(fail: dict[str, Any], number: int, name: str) -> None:
 
 
 def _at_changes(under: str, act: Callable[[int, str], None]) -> None:
-    """Call `act(number, "open /path")` before each change of a file below `under`."""
+    """Call `act(number, "open best.keras")` before each change of a file below `under`."""
     prefix, number = os.path.abspath(under) + os.sep, -1  # noqa: PTH100 - inside a hook that sees every open
 
     def seen(event: str, path: Any) -> None:
@@ -60,7 +67,7 @@ def _at_changes(under: str, act: Callable[[int, str], None]) -> None:
         text = os.path.abspath(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else ""  # noqa: PTH100
         if text.startswith(prefix):
             number += 1
-            act(number, f"{event} {text}")
+            act(number, f"{event} {text.removeprefix(prefix)}")
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING:
@@ -78,15 +85,15 @@ def _at_changes(under: str, act: Callable[[int, str], None]) -> None:
     os.fsync = fsync
 
 
-def _at_epoch_end(epoch: int, act: Callable[[], None]) -> None:
+def _at_event(name: str, epoch: int | None, act: Callable[[], None]) -> None:
+    """Call `act` when the run has reported an event; of epochs only this one, counted from 1."""
     from dlrun.engine.recording import RunLog
-    from dlrun.events import EpochDone
 
     plain = RunLog.__call__
 
     def call(self: RunLog, event: Any) -> None:
         plain(self, event)
-        if isinstance(event, EpochDone) and event.epoch == epoch:
+        if type(event).__name__ == name and epoch in (None, getattr(event, "epoch", None)):
             act()
 
     RunLog.__call__ = call  # type: ignore[method-assign]

@@ -55,8 +55,7 @@ def train_whole(server: ForkServer, folder: Path, net: str, mode: str, **trainin
     run = RunDir(path)
     rates = {row["learning_rate"] for row in run.history()}
     assert len(rates) > 1, f"in {config.stem} ReduceLROnPlateau never acts, so its state is not tested"
-    changes = [change.replace(f"{path}/", "") for change in ended.changes]
-    return Whole(config, path, len(run.history()), run.record()["seconds"], changes)
+    return Whole(config, path, len(run.history()), run.record()["seconds"], ended.changes)
 
 
 def draw_kills(whole: Whole, number: int, first: Kill | None = None) -> list[Kill]:
@@ -94,9 +93,12 @@ def kill_and_resume(server: ForkServer, whole: Whole, path: Path, kills: Sequenc
     return Story(done, differences(whole.path, path), troubles + [f"{name} was left behind" for name in left])
 
 
-def go_on(server: ForkServer, whole: Whole, path: Path, fault: Kill) -> Ended:
-    """Start the run, or resume it when it had begun, with a fault; seconds are a kill after that time."""
-    began = (path / "run.json").exists()
+def go_on(server: ForkServer, whole: Whole, path: Path, fault: Kill, *, seen_from: Path | None = None) -> Ended:
+    """Start the run, or resume it when it had begun, with a fault; seconds are a kill after that time.
+
+    `seen_from` is where this process sees the folder around `path`, when the server sees other disks.
+    """
+    began = ((seen_from or path.parent) / path.name / "run.json").exists()
     argv = ["train", "--resume", path] if began else ["train", whole.config, "--run-dir", path]
     if isinstance(fault, float):
         return server.run_for(fault, *argv, cwd=whole.config.parent)
