@@ -68,7 +68,7 @@ def test_what_loading_would_refuse_is_told_before(layer, trouble, tmp_path):
     model = keras.Sequential([keras.Input((4,)), layer()])
     assert trouble in loading_trouble(model)
     model.save(tmp_path / "a.keras")
-    with pytest.raises(RunDirError, match="cannot be loaded by Keras"):
+    with pytest.raises(RunDirError, match=r"cannot be loaded by Keras|holds Python code"):
         load_model(tmp_path / "a.keras")
 
 
