@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from stated_weights import history_from_stated_weights
 
-from dlrun.config.loading import config_from_mapping
+from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.config.schema import Runtime
-from dlrun.engine import recorder
+from dlrun.engine import checkpointing, recorder, whole_epoch
 from dlrun.engine.jax_steps import loops_well
-from dlrun.engine.saving import load_model
+from dlrun.engine.model_files import load_model
 from dlrun.engine.session import start_session
 from dlrun.errors import ConfigError, Interrupted
 from dlrun.evaluate import evaluate
 from dlrun.predict import predict
-from dlrun.run_dir import list_runs
+from dlrun.run_dir import RunDir, list_runs
 from dlrun.train import train
 
 RANDOM = {"name": "mlp", "hidden": [8], "dropout": 0.4, "batch_normalization": True}
@@ -88,13 +88,41 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(packed, packed_run
             train(packed, outputs=outputs)
     (run,) = list_runs(outputs)
     after_one_epoch = weights(run, "best")
-    train(packed, resume=run)
+    train(load_config(run.config_file), resume=run)
     assert run.history() == packed_run.history()
     for one, other in zip(weights(run, "last"), weights(packed_run, "last"), strict=True):
         np.testing.assert_array_equal(one, other)
     assert packed_run.metrics()["best_epoch"] == 1  # those weights must not have changed with the later steps
     for one, other in zip(after_one_epoch, weights(packed_run, "best"), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("mode", ["stepwise", "whole_epoch"])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_run_stopped_inside_an_epoch_equals_an_uninterrupted_one_bit_by_bit(outputs, monkeypatch, mode, step):
+    monkeypatch.setattr(whole_epoch, "CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(whole_epoch, "_FIRST_CHUNK", 1)
+    training = {**TRAINING, "epochs": 2, "batch_size": 574}  # the last batch of an epoch has two rows
+    config = configured({"execution": mode}, model=RANDOM, training=training, metrics=["accuracy", {"AUC": {}}])
+    config = config.model_copy(update={"loss": "categorical_crossentropy"})
+    whole = train(config, run_dir=outputs / "whole")
+    on_steps = recorder.RunRecorder.on_steps
+
+    def stopped(self, steps, logs):
+        self.stop_asked = lambda: self.progress.epochs == 1 and steps == step
+        on_steps(self, steps, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder.RunRecorder, "on_steps", stopped)
+        with pytest.raises(Interrupted, match=f"after step {step} of epoch 2"):
+            train(config, run_dir=outputs / "cut")
+    run = RunDir(outputs / "cut")
+    train(load_config(run.config_file), resume=run)
+    assert run.history() == whole.history()
+    ends = [checkpointing.read(one.checkpoint).arrays for one in (run, whole)]
+    assert ends[0].keys() == ends[1].keys()
+    for name, array in ends[0].items():
+        np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
 
 
 def test_evaluate_and_predict_agree_with_the_history(packed, packed_run):
