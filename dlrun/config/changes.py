@@ -13,6 +13,7 @@ from dlrun.config.schema import Config
 FREE = (
     "description",
     "expect",
+    "kfold",
     "data.dir",
     "data.path",
     "data.test_path",

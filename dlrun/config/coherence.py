@@ -20,6 +20,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     """Report what contradicts itself. Values of a wrong type were reported before and are passed over."""
     split = plain["split"] if isinstance(plain.get("split"), dict) else {}
     _check_split(report, split)
+    _check_kfold(report, plain.get("kfold"), split)
     _check_class_weight(report, plain)
     check_graph(report, plain)
     routine = plain.get("routine")
@@ -135,6 +136,18 @@ def _check_class_weight(report: Report, plain: dict[str, Any]) -> None:
         key: Key = ("training", "class_weight", label)
         if isinstance(weight, int | float) and not weight >= 0 and not report.reported(key):
             report.add(key, f"{dotted(key)} is out of range", received=str(weight), expected="0 or more")
+
+
+def _check_kfold(report: Report, kfold: Any, split: dict[str, Any]) -> None:
+    if not isinstance(kfold, dict):
+        return
+    kind = kfold.get("kind") or split.get("kind")
+    if kind == "grouped" and split.get("group") is None and not report.reported(("split", "kind")):
+        report.add(("kfold", "kind"), "kfold.kind grouped needs split.group", hint="add `split: {group: COLUMN}`")
+    repeats = kfold.get("repeats")
+    if kind in ("head", "time") and isinstance(repeats, int) and repeats > 1:
+        message = f"folds of kind {kind} are the same in every repetition"
+        report.add(("kfold", "repeats"), message, received=str(repeats), hint="kfold.kind: shuffled or stratified")
 
 
 def _check_split(report: Report, split: dict[str, Any]) -> None:

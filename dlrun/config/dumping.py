@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*(?: [\w./@+()-]+)*\Z")
 def plain_config(config: Config) -> dict[str, Any]:
     """The config as YAML values: paths as text, no empty sections."""
     values = _plain(config.model_dump())
-    for section, key in ((values, "model"), (values, "expect"), (values["split"], "fold")):
+    for section, key in ((values, "model"), (values, "kfold"), (values, "expect"), (values["split"], "fold")):
         if section[key] is None:  # a null would read as an empty section
             del section[key]
     if not values["outputs"]:  # of data with one task

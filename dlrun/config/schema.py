@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dlrun.errors import Key, Place
+from dlrun.seeds import child_seed
 
 FORMAT: Literal[1] = 1
 
@@ -69,6 +70,29 @@ class Split(Section):
     time: str | None = Field(None, description="Column that orders the rows (kind: time). Empty: row order.")
     seed: int | None = Field(None, description="Empty: derived from the top seed.", ge=0, lt=2**31)
     fold: Fold | None = Field(None, description="Set in the children of `dlrun kfold`.")
+
+
+class Kfold(Section):
+    """How `dlrun kfold` divides the rows that are not test rows, and how it reads the folds' curves."""
+
+    n_splits: int = Field(4, description="Number of folds.", ge=2)
+    kind: Literal["auto", "head", "shuffled", "stratified", "grouped", "time"] | None = Field(
+        None, description="How rows become folds, as `split.kind`; head: contiguous. Empty: that of `split`."
+    )
+    repeats: int = Field(1, description="How often all folds are run, reshuffled before each.", ge=1)
+    smoothing: float | None = Field(
+        None,
+        description="Factor of the moving average over the mean curve (DLwP listing 3-31). Empty: 1 - 50 / epochs, at "
+        "most 0.9: the book's 0.9 for its 500 epochs, none below 50.",
+        ge=0,
+        lt=1,
+    )
+    dropped_epochs: int | None = Field(
+        None,
+        description="First epochs that the smoothed curve leaves out. Empty: a fiftieth, at most 10: the book's 10 for "
+        "its 500 epochs.",
+        ge=0,
+    )
 
 
 class Output(Section):
@@ -170,6 +194,7 @@ class Config(Section):
     monitor: Monitor = Field(default_factory=Monitor, description="The definition of best.")  # type: ignore[arg-type]
     callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
     runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
+    kfold: Kfold | None = Field(None, description="The folds of `dlrun kfold`; `dlrun train` passes it over.")
     expect: Expect | None = Field(None, description="The result stated by the source.")
 
     _origins: dict[Key, Place] = PrivateAttr(default_factory=dict)
@@ -177,6 +202,14 @@ class Config(Section):
     def output(self, task: str) -> Output:
         """Loss, weight and metrics of a task: its entry in `outputs`, else what the top keys say for the only task."""
         return self.outputs.get(task) or Output(loss=self.loss, metrics=self.metrics)  # type: ignore[call-arg]
+
+    @property
+    def training_seed(self) -> int:
+        """Root of what training draws: weights, order of samples. Each fold has its own, so that folds of the same data
+        do not begin with the same weights.
+        """
+        fold = self.split.fold
+        return child_seed(self.seed, "fold", fold.repeat, fold.index) if fold else self.seed
 
     def place(self, key: Key) -> Place | None:
         """Where the value at `key`, or the nearest section around it, was written; None for defaults."""

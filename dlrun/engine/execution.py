@@ -47,7 +47,7 @@ class _EpochClock(keras.callbacks.Callback):
     def __init__(self, experiment: Experiment, epoch: int, steps_done: int) -> None:
         super().__init__()
         self._rows = experiment.data.splits["training"]
-        self._seed, self._shuffle = experiment.config.seed, experiment.config.training.shuffle
+        self._seed, self._shuffle = experiment.config.training_seed, experiment.config.training.shuffle
         self._first = self._epoch = epoch
         self._steps_done = steps_done
 

@@ -71,7 +71,7 @@ def open_session(config: Config) -> Iterator[Session]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             environment.set_environment(config.runtime.backend, config.runtime.device)
-            session = start_session(config.runtime, config.seed)
+            session = start_session(config.runtime, config.training_seed)
             for plugin in config.plugins:
                 load_plugin(plugin)
             builders(config)
