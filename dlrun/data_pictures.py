@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlrun.drawing import BLUE, GREY, ORANGE
+from dlrun.drawing import BLUE, GREY, ORANGE, plain_texts, shortened
 
 MOST_PANELS = 12
 _PARTS = {"training": GREY, "validation": BLUE, "test": ORANGE}
 MOST_POINTS = 3000  # of a drawn series
 
 
+@plain_texts
 def draw_images(images: np.ndarray, titles: Sequence[str], path: Path) -> Path:
     """A grid of images `(n, height, width, 1 or 3)`; all share one scale, black the lowest value, white the highest."""
     low, high = float(images.min()), float(images.max())
@@ -26,11 +27,12 @@ def draw_images(images: np.ndarray, titles: Sequence[str], path: Path) -> Path:
     for place, image in enumerate(shown):
         axes = figure.add_subplot(rows, columns, place + 1)
         axes.imshow(image[:, :, 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(_short(titles[place], 20), fontsize=8)
+        axes.set_title(shortened(titles[place], 20), fontsize=8)
         axes.axis("off")
     return _save(figure, path)
 
 
+@plain_texts
 def draw_histograms(values: np.ndarray, name: str, path: Path) -> Path:
     """Histograms of the columns `(rows, columns)`; of all values together when there are too many columns."""
     count = values.shape[1]
@@ -50,6 +52,7 @@ def draw_histograms(values: np.ndarray, name: str, path: Path) -> Path:
     return _save(figure, path)
 
 
+@plain_texts
 def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path, names: Sequence[str] = ()) -> Path:
     """Windows `(n, steps, features)` below each other, the first features as lines, the target as title.
 
@@ -59,7 +62,7 @@ def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path, names: 
     for place, window in enumerate(windows):
         axes = figure.add_subplot(len(windows), 1, place + 1)
         lines = axes.plot(window[:, :6], linewidth=1)
-        axes.set_title(f"target {_short(titles[place], 40)}" if titles[place] else "", fontsize=9)
+        axes.set_title(f"target {shortened(titles[place], 40)}" if titles[place] else "", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
     if len(names) == windows.shape[2]:
@@ -68,6 +71,7 @@ def draw_windows(windows: np.ndarray, titles: Sequence[str], path: Path, names: 
     return _save(figure, path)
 
 
+@plain_texts
 def draw_series(
     series: np.ndarray, path: Path, names: Sequence[str] = (), spans: Mapping[str, tuple[int, int]] | None = None
 ) -> Path:
@@ -85,17 +89,13 @@ def draw_series(
         for part, (first, last) in (spans or {}).items():
             axes.axvspan(first, last, color=_PARTS.get(part, GREY), alpha=0.12, linewidth=0, label=part)
         known = len(names) == series.shape[1]
-        axes.set_ylabel(_short(names[place], 18) if known else f"column {place + 1}", fontsize=8)
+        axes.set_ylabel(shortened(names[place], 18) if known else f"column {place + 1}", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     if spans:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     axes.set_xlabel("row of the series", fontsize=8)
     return _save(figure, path)
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _save(figure: Figure, path: Path) -> Path:

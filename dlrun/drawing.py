@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from dlrun.errors import visible
+
+MOST_INCHES = 60  # of a side; a hundred classes have 47
+# Labels are texts of the user, not formulas: one with two `$` would be taken for one, and might be no valid one.
+plain_texts = matplotlib.rc_context({"text.parse_math": False})
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
 
 
+@plain_texts
 def draw_curves(
     history: Sequence[dict[str, float]], folder: Path, *, best_epoch: int | None, baselines: dict[str, float]
 ) -> None:
@@ -44,10 +52,12 @@ def draw_curves(
         figure.savefig(folder / f"{file_name}.png", dpi=120)
 
 
+@plain_texts
 def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
     """A confusion matrix as PNG: rows are true classes, columns predicted ones; colours by the share of each row."""
     path.parent.mkdir(exist_ok=True)
-    size = max(3.2, 0.45 * len(labels) + 1.5)
+    size = min(MOST_INCHES, max(3.2, 0.45 * len(labels) + 1.5))
+    labels = [shortened(label, 40) for label in labels]
     figure = Figure(figsize=(size + 0.6, size), layout="constrained")
     axes = figure.add_subplot()
     shares = [[value / (sum(row) or 1) for value in row] for row in matrix]
@@ -69,3 +79,9 @@ def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path:
     axes.set_yticks(ticks, labels)
     axes.set(xlabel="predicted", ylabel="true")
     figure.savefig(path, dpi=120)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut after `most` characters, its control characters written out: no font has them."""
+    text = visible(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import typer
 from rich.text import Text
 
 from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
 from dlrun.analysis._ranking import runs_text
 from dlrun.analysis.compare import Comparison, Group
-from dlrun.cli._output import number, show, width
+from dlrun.cli._output import echo, number, show, width
 from dlrun.cli._side_by_side import Fields, fits_in_rows, in_columns, in_rows
 from dlrun.config.dumping import flow
+from dlrun.errors import visible
 from dlrun.files import short
 from dlrun.run_dir import COMPLETED
 
@@ -26,23 +26,23 @@ def show_comparison(found: Comparison) -> None:
     metrics = _metrics(entries)
     _show_runs(found, entries, metrics)
     if found.repeated:
-        typer.echo("\nmean ± standard deviation over seeds")
+        echo("\nmean ± standard deviation over seeds")
         _show(_group_fields(found, metrics))
-    typer.echo()
+    echo()
     for line in [*_baselines(entries, metrics), *_verdict(found, entries)]:
-        typer.echo(line)
+        echo(line)
     for entry in found.entries:
         if entry.problem:
-            typer.echo(f"run {entry.number} cannot be compared: {entry.problem}  ({short(entry.run.path)})")
+            echo(f"run {entry.number} cannot be compared: {entry.problem}  ({short(entry.run.path)})")
 
 
 def _show_runs(found: Comparison, entries: list[Entry], metrics: list[str]) -> None:
     numbered, *fields = _run_fields(found, entries, metrics)
     several = len({entry.name for entry in entries}) > 1
-    ids = [Text(f"{entry.name}/{entry.run.id}" if several else entry.run.id) for entry in entries]
+    ids = [Text(visible(f"{entry.name}/{entry.run.id}" if several else entry.run.id)) for entry in entries]
     if not _show([numbered, ("run", ids), *fields], else_columns=[numbered, *fields]):
         for entry in entries:
-            typer.echo(f"{entry.number}  {short(entry.run.path)}")
+            echo(f"{entry.number}  {short(entry.run.path)}")
 
 
 def _show(rows: Fields, else_columns: Fields | None = None) -> bool:
@@ -53,7 +53,7 @@ def _show(rows: Fields, else_columns: Fields | None = None) -> bool:
     else:
         for table in in_columns(else_columns or rows, width()):
             show(table)
-            typer.echo()
+            echo()
     return wide
 
 
@@ -69,7 +69,9 @@ def _run_fields(found: Comparison, entries: list[Entry], metrics: list[str]) -> 
     best = ["bold" if ranks[id(entry)] == 1 and entry.comparable and not found.repeated else "" for entry in entries]
     fields: Fields = [("#", [Text(str(entry.number), style) for entry, style in zip(entries, best, strict=True)])]
     if any(entry.status != COMPLETED for entry in entries):
-        fields.append(("status", [Text(entry.outcome, _COLOURS.get(entry.status, "yellow")) for entry in entries]))
+        fields.append(
+            ("status", [Text(visible(entry.outcome), _COLOURS.get(entry.status, "yellow")) for entry in entries])
+        )
     for key, values in found.parameters.items():
         fields.append((key, [_parameter(value) for value in values]))
     for name in metrics:
@@ -99,7 +101,7 @@ def _mean(group: Group, metric: str) -> str:
 
 
 def _parameter(value: object) -> Text:
-    return Text("-", "dim") if value is MISSING or value is OPEN else Text(flow(value))
+    return Text("-", "dim") if value is MISSING or value is OPEN else Text(visible(flow(value)))
 
 
 def _baselines(entries: list[Entry], metrics: list[str]) -> list[str]:

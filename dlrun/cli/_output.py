@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
+import typer
+
+from dlrun.errors import visible
 from dlrun.files import json_text
 
 if TYPE_CHECKING:
@@ -16,6 +19,16 @@ if TYPE_CHECKING:
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
     sys.stdout.write(json_text(value))
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """One line or more on stdout, or stderr. Control characters that files put into it are written out."""
+    typer.echo(visible(text), err=err)  # noqa: TID251 - the one place
+
+
+def note(text: str) -> None:
+    """A remark on stderr."""
+    err().print(f"note: {text}", style="yellow", markup=False)
 
 
 def show(renderable: RenderableType) -> None:
@@ -41,9 +54,9 @@ def err() -> Console:
 
 def _console(stream: TextIO) -> Console:
     """As wide as the terminal; wide enough for any table when the output goes to a file or a pipe."""
-    from rich.console import Console
+    from dlrun.cli._console import EscapingConsole
 
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
+    return EscapingConsole(file=stream, highlight=False, emoji=False, width=None if stream.isatty() else 200)
 
 
 def number(value: float | None) -> str:
@@ -55,13 +68,20 @@ def number(value: float | None) -> str:
 
 
 def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
-    """A table without lines; columns are aligned to the right but those named in `left`. Cells are never cut."""
+    """A table without lines; columns are aligned to the right but those named in `left`. Cells are never cut.
+
+    Headings are shown as they are, cells may have markup.
+    """
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=bool(headings))
     for heading in headings:
         table.add_column(
-            heading, justify="left" if heading in left else "right", no_wrap=heading not in left, overflow="fold"
+            escape(heading),
+            justify="left" if heading in left else "right",
+            no_wrap=heading not in left,
+            overflow="fold",
         )
     return table
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-
-from dlrun.cli._output import err, plain_table
+from dlrun.cli._output import echo, err, plain_table
 from dlrun.events import (
     DataReady,
     EpochDone,
@@ -57,7 +55,7 @@ def listener(*, quiet: bool, as_json: bool) -> Iterator[OnEvent]:
 def _print_line(event: Event) -> None:
     line = as_line(event)
     if line:
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
 
 def curve(values: list[float], width: int = CURVE_WIDTH) -> str:

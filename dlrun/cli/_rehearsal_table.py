@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
-from dlrun.cli._output import err, print_json
+from dlrun.cli._output import echo, print_json
+from dlrun.cli._output import note as show_note
 from dlrun.cli._output import show as show_table
 
 if TYPE_CHECKING:
@@ -27,12 +26,12 @@ def show(config: Config, *, as_json: bool) -> None:
         return
     show_table(layer_table(found.model))
     for note in found.notes:
-        err().print(f"note: {note}", style="yellow", markup=False)
+        show_note(note)
     rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
-    typer.echo(f"\ndata      {rows}; {found.data_bytes / 2**20:,.1f} MiB at rest")
-    typer.echo(f"memory    about {found.training_bytes / 2**20:,.1f} MiB for weights, optimizer and one batch")
-    typer.echo(f"time      about {found.seconds:,.0f} s for {found.epochs} epochs of {found.steps_per_epoch} steps")
-    typer.echo("ok        built, trained on a few batches, saved, loaded, predicted; nothing was kept")
+    echo(f"\ndata      {rows}; {found.data_bytes / 2**20:,.1f} MiB at rest")
+    echo(f"memory    about {found.training_bytes / 2**20:,.1f} MiB for weights, optimizer and one batch")
+    echo(f"time      about {found.seconds:,.0f} s for {found.epochs} epochs of {found.steps_per_epoch} steps")
+    echo("ok        built, trained on a few batches, saved, loaded, predicted; nothing was kept")
 
 
 def layer_table(model: ModelTable) -> Table:
@@ -49,5 +48,5 @@ def layer_table(model: ModelTable) -> Table:
     table.add_column("parameters", f"{model.parameters:,}{note}", justify="right")
     for row in model.layers:
         shape = "(" + ", ".join(["batch", *("?" if n is None else str(n) for n in row.shape)]) + ")"
-        table.add_row(escape(row.name), row.kind, shape, f"{row.parameters:,}")
+        table.add_row(escape(row.name), escape(row.kind), shape, f"{row.parameters:,}")
     return table

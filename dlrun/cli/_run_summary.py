@@ -9,6 +9,8 @@ from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS
 from dlrun.cli._output import label_table, number, print_json, show
+from dlrun.config.schema import Expect
+from dlrun.expectations import stated_text
 from dlrun.files import short
 from dlrun.run_dir import RunDir
 
@@ -28,18 +30,16 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
 
     rows = []
     if metrics["validated"]:
-        rows.append(("best epoch", f"{metrics['best_epoch']} of {metrics['epochs']} (by {metrics['monitor']})"))
+        best = f"{metrics['best_epoch']} of {metrics['epochs']} (by {metrics['monitor']})"
+        rows.append(("best epoch", escape(best)))
     else:
         rows.append(("epochs", f"{metrics['epochs']}; no validation part, so best.keras equals last.keras"))
     for name, value in metrics["best"].items():
         if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
-            rows.append((name, f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
+            rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
     rows += _original_units(metrics)
     sample = run.record().get("sample_data")
-    if (expect := metrics.get("expect")) and expect["measured"] is not None and not sample:
-        verdict = "[green]as stated[/]" if expect["met"] else "[yellow]not as stated[/]"
-        source = f" ({expect['source']})" if expect["source"] else ""
-        rows.append(("stated", f"{expect['metric']} {expect['value']} ± {expect['tolerance']}{source}: {verdict}"))
+    rows += [] if sample else _stated(metrics)
     peak = metrics["peak_memory_bytes"] / 2**20
     per_epoch = metrics["seconds_per_epoch"]
     rows.append(("time", f"{metrics['seconds']:.1f} s, {per_epoch:.3g} s per epoch; peak memory {peak:,.0f} MiB"))
@@ -49,6 +49,21 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     usual = Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)).absolute()
     name = "-" if run.path.parent.parent == usual else escape(short(run.path))
     rows.append(("next", f"dlrun evaluate {name}    dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"))
+    return rows
+
+
+def _stated(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each result that the source states and this run alone can tell, and whether it is as stated."""
+    from rich.markup import escape
+
+    rows = []
+    for entry in metrics.get("expect") or []:
+        if entry["met"] is not None:
+            expect = Expect(**{name: value for name, value in entry.items() if name in Expect.model_fields})
+            verdict = "[green]as stated[/]" if entry["met"] else "[yellow]not as stated[/]"
+            source = f" ({expect.source})" if expect.source else ""
+            text = escape(f"{stated_text(expect)}{source}: {number(entry['measured'])}")
+            rows.append(("stated" if not rows else "", f"{text}, {verdict}"))
     return rows
 
 
@@ -65,17 +80,21 @@ def _against(name: str, value: float | None, baselines: dict[str, float]) -> str
 
 def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     """Errors in the target's own units, when the target was scaled for training."""
+    from rich.markup import escape
+
     rows = []
     for name, value in metrics.get("best_original", {}).items():
         if name.startswith("val_") == metrics["validated"]:
             level = metrics["baselines_original"].get(name.removeprefix("val_"))
             beside = f"  baseline {number(level)}" if level is not None else ""
-            rows.append((f"{name}, original units", f"[bold]{number(value)}[/]{beside}"))
+            rows.append((escape(f"{name}, original units"), f"[bold]{number(value)}[/]{beside}"))
     return rows
 
 
 def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
     """`dlrun show RUN`: what a run is, how it went, what lies in it. Raises UnknownNameError."""
+    from rich.markup import escape
+
     from dlrun.run_dir import find_run
 
     run = find_run(text, outputs or Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)))
@@ -85,8 +104,8 @@ def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
         print_json({"path": str(run.path), "run": {**record, "status": status}, "metrics": metrics})
         return
     files = ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != "."))
-    end = end_rows(run, metrics) if metrics else [("run", short(run.path))]
-    show(label_table([*record_rows(record, status), *end, ("files", files)]))
+    end = end_rows(run, metrics) if metrics else [("run", escape(short(run.path)))]
+    show(label_table([*record_rows(record, status), *end, ("files", escape(files))]))
 
 
 def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
@@ -95,16 +114,18 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
 
     from dlrun.cli._provenance import provenance_rows
 
-    rows = [("name", record.get("name", "")), ("status", status), ("started", record.get("started", ""))]
+    rows = [(key, escape(str(record.get(key, "")))) for key in ("name", "started")]
+    rows.insert(1, ("status", escape(status)))
     if record.get("description"):
-        rows.append(("about", escape(record["description"])))
-    if record.get("failure"):
-        rows.append(("failure", f"[red]{record['failure']['kind']}[/]\n{escape(record['failure']['message'])}"))
+        rows.append(("about", escape(str(record["description"]))))
+    if failure := record.get("failure"):
+        rows.append(("failure", f"[red]{escape(str(failure['kind']))}[/]\n{escape(str(failure['message']))}"))
     if status == "interrupted":
-        rows.append(("resume", f"dlrun train --resume {record['id']}"))
+        rows.append(("resume", escape(f"dlrun train --resume {record['id']}")))
     split = {k: v for k, v in (record.get("split") or {}).items() if k != "kind"}
     if split:
-        rows.append(("split", f"{record['split']['kind']}: " + ", ".join(f"{n:,} {name}" for name, n in split.items())))
+        counts = ", ".join(f"{n:,} {name}" for name, n in split.items())
+        rows.append(("split", escape(f"{record['split']['kind']}: {counts}")))
     rows += provenance_rows(record)
     readings = record.get("test_readings", [])
     rows.append(("test read", f"{len(readings)} time{'s' if len(readings) != 1 else ''}"))

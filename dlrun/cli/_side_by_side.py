@@ -33,6 +33,8 @@ def in_rows(fields: Fields, left: Sequence[str]) -> Table:
 
 def in_columns(fields: Fields, width: int) -> Iterator[Table]:
     """A column for each thing under its first field; as many tables as the width asks for."""
+    from rich.markup import escape
+
     (head, names), *others = fields
     labels = max(len(label) for label, _ in fields)
     widths = [min(_MOST, max(cells[place].cell_len for _, cells in fields)) for place in range(len(names))]
@@ -48,6 +50,6 @@ def in_columns(fields: Fields, width: int) -> Iterator[Table]:
         for place in range(start, end):
             table.add_column(names[place], justify="right", overflow="fold", max_width=_MOST)
         for label, cells in others:
-            table.add_row(label, *cells[start:end])
+            table.add_row(escape(label), *cells[start:end])
         yield table
         start = end

@@ -8,6 +8,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Set
+from dlrun.cli._output import echo
 from dlrun.errors import DlrunError
 
 
@@ -37,7 +38,7 @@ def check(
     if code:
         wrong = sum(not report["ok"] for report in reports)
         if len(reports) > 1:
-            typer.echo(f"\n{wrong} of {len(reports)} configs are wrong", err=True)
+            echo(f"\n{wrong} of {len(reports)} configs are wrong", err=True)
         raise typer.Exit(code)
 
 
@@ -49,11 +50,11 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
         config = _options.load(text, overrides, to_train=True)
         table = _summarise(config, as_json=as_json) if summary else None
     except DlrunError as error:
-        typer.echo(f"{error}\n", err=True)
+        echo(f"{error}\n", err=True)
         problems = [problem_dict(problem) for problem in error.problems]
         return {"config": text, "ok": False, "exit_code": error.exit_code, "problems": problems}
     if not as_json:
-        typer.echo(f"ok  {text}")
+        echo(f"ok  {text}")
     data = _data_files(config, as_json=as_json)
     report = {"config": text, "ok": True, "exit_code": 0, "problems": [], "data": data}
     return {**report, **({"model": table} if table else {})}
@@ -67,9 +68,9 @@ def _data_files(config: Any, *, as_json: bool) -> dict[str, list[str]]:
     files = find_data(config)
     if not as_json:
         for path in files.found:
-            typer.echo(f"    data: found {short(path)}")
+            echo(f"    data: found {short(path)}")
         for name in files.missing:
-            typer.echo(f"    data: not found: {name}")
+            echo(f"    data: not found: {name}")
     return {"found": [str(path) for path in files.found], "missing": files.missing}
 
 

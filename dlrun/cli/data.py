@@ -9,6 +9,8 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Set, Verbose
+from dlrun.cli._output import echo
+from dlrun.cli._output import note as show_note
 
 if TYPE_CHECKING:
     from dlrun.inspect_data import Inspection, TargetFacts
@@ -54,24 +56,26 @@ def data(
 
 
 def _show(found: Inspection) -> None:
-    from dlrun.cli._output import err, label_table, show
+    from rich.markup import escape
+
+    from dlrun.cli._output import label_table, show
     from dlrun.files import short
 
     for note in found.notes:
-        err().print(f"note: {note}", style="yellow", markup=False)
+        show_note(note)
     parts = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
-    rows = [("data", f"{found.dataset}: {parts} (split: {found.split_kind})")]
-    rows += [("file", short(path)) for path in found.files]
+    rows = [("data", escape(f"{found.dataset}: {parts} (split: {found.split_kind})"))]
+    rows += [("file", escape(short(path))) for path in found.files]
     rest, batch = _size(found.rest_bytes), _size(found.batch_bytes)
     rows += [("memory", f"{rest} at rest; {batch} per batch of {found.batch_size}")]
-    rows += [("picture", short(path)) for path in found.pictures]
+    rows += [("picture", escape(short(path))) for path in found.pictures]
     show(label_table(rows))
-    typer.echo()
+    echo()
     _show_inputs(found)
     for target in found.targets:
-        typer.echo()
+        echo()
         _show_target(target, found.rows["training"])
-    typer.echo()
+    echo()
     _show_examples(found)
 
 
@@ -103,19 +107,19 @@ def _show_target(target: TargetFacts, rows: int) -> None:
     if target.values:
         unit = f", in {target.unit}" if target.unit else ""
         heading = f"{target.name} ({target.kind}{unit}{'; scaled for training' if target.scaled else ''})"
-        table = plain_table(escape(heading), "min", "max", "mean", left=(escape(heading),))
+        table = plain_table(heading, "min", "max", "mean", left=(heading,))
         for split, values in target.values.items():
             table.add_row(split, *map(number, (values.low, values.high, values.mean)))
         show(table)
         return
-    table = plain_table(escape(heading), *target.counts, "share", left=(escape(heading),))
+    table = plain_table(heading, *target.counts, "share", left=(heading,))
     training = target.counts["training"]
     for label in list(training)[:MOST_LABELS]:
         counts = (f"{part[label]:,}" for part in target.counts.values())
         table.add_row(escape(label), *counts, f"{training[label] / rows:.1%}")
     show(table)
     if len(training) > MOST_LABELS:
-        typer.echo(f"... {len(training) - MOST_LABELS} more labels; --json has all")
+        echo(f"... {len(training) - MOST_LABELS} more labels; --json has all")
 
 
 def _show_examples(found: Inspection) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs
+from dlrun.cli._output import echo
 
 if TYPE_CHECKING:
     from dlrun.doctor import Finding
@@ -39,13 +40,13 @@ def doctor(
     if as_json:
         print_json({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
     else:
-        typer.echo(f"\nbroken: {', '.join(broken)}" if broken else "\ndlrun can work here")
+        echo(f"\nbroken: {', '.join(broken)}" if broken else "\ndlrun can work here")
     if broken:
         raise typer.Exit(1)
 
 
 def _show(finding: Finding) -> None:
-    status = typer.style(f"{finding.status:<7}", fg=_COLOURS[finding.status])
-    typer.echo(f"{status} {finding.subject:<9} {finding.text}")
+    typer.secho(f"{finding.status:<7}", fg=_COLOURS[finding.status], nl=False)
+    echo(f" {finding.subject:<9} {finding.text}")
     if finding.hint:
-        typer.echo(f"{'':18}{finding.hint}")
+        echo(f"{'':18}{finding.hint}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlrun.cli._options import Json
+from dlrun.cli._output import echo
 from dlrun.errors import DataError
 
 
@@ -57,9 +58,9 @@ def _fetch_one(name: str, data_dir: Path | None) -> dict[str, Any]:
     from dlrun.fetch import fetch as run_fetch
 
     try:
-        return asdict(run_fetch(name, data_dir, on_start=lambda url: typer.echo(f"downloading {url}", err=True)))
+        return asdict(run_fetch(name, data_dir, on_start=lambda url: echo(f"downloading {url}", err=True)))
     except DataError as error:
-        typer.echo(f"{error}\n", err=True)
+        echo(f"{error}\n", err=True)
         problems = [problem_dict(problem) for problem in error.problems]
         return {"dataset": name, "there": [], "downloaded": [], "problems": problems}
 
@@ -70,6 +71,6 @@ def _show(report: dict[str, Any]) -> None:
     for what in ("there", "downloaded"):
         for path in report[what]:
             size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.is_file() else "folder"
-            typer.echo(f"{report['dataset']:<18} {what:<10}  {short(path)} ({size})")
+            echo(f"{report['dataset']:<18} {what:<10}  {short(path)} ({size})")
     if not report["there"] and not report["downloaded"]:
-        typer.echo(f"{report['dataset']:<18} not there")
+        echo(f"{report['dataset']:<18} not there")

@@ -9,6 +9,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json
+from dlrun.cli._output import echo
 
 
 def init(
@@ -39,7 +40,7 @@ def init(
         print_json({"file": str(written.file), "assumed": written.assumed})
         return
     file = short(written.file)
-    typer.echo(f"wrote {file}")
+    echo(f"wrote {file}")
     for text in written.assumed:
-        typer.echo(f"  - {text}")
-    typer.echo(f"next  dlrun data {file}    dlrun train {file}")
+        echo(f"  - {text}")
+    echo(f"next  dlrun data {file}    dlrun train {file}")

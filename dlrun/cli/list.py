@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlrun.cli._options import Json
+from dlrun.cli._output import echo
 from dlrun.files import short
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def list_components(
         print_json({chosen: [_as_dict(item) for item in items]})
         return
     for item in items:
-        typer.echo(_text(item))
+        echo(_text(item))
 
 
 def _print_overview(found: dict[str, list[str]], *, as_json: bool) -> None:
@@ -49,8 +50,8 @@ def _print_overview(found: dict[str, list[str]], *, as_json: bool) -> None:
         return
     for kind, names in found.items():
         first, *rest = _wrapped(names or ["none"], " " * 14)
-        typer.echo("\n".join([f"{kind:<14}{first.lstrip()}", *rest]))
-    typer.echo("\n`dlrun list KIND` shows parameters and source, `dlrun list KIND NAME` those of one.")
+        echo("\n".join([f"{kind:<14}{first.lstrip()}", *rest]))
+    echo("\n`dlrun list KIND` shows parameters and source, `dlrun list KIND NAME` those of one.")
 
 
 def _wrapped(parts: list[str], indent: str, width: int = 110) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+from dlrun.cli._output import echo
 
 SHOWN = 10
 
@@ -35,6 +36,8 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Predict raw inputs with a run; the run knows how to prepare them."""
+    from rich.markup import escape
+
     from dlrun.cli._output import number, plain_table, print_json, show
     from dlrun.config.loading import load_config
     from dlrun.files import short
@@ -53,8 +56,8 @@ def predict(
     if not quiet:
         table = plain_table(*predictions.columns, left=("input",))
         for row in predictions.rows[:SHOWN]:
-            table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
+            table.add_row(*(number(v) if isinstance(v, float) else escape(str(v)) for v in row.values()))
         show(table)
         if len(predictions.rows) > SHOWN:
-            typer.echo(f"... {len(predictions.rows) - SHOWN:,} more")
-    typer.echo(f"{len(predictions.rows):,} predictions in {short(predictions.file)}")
+            echo(f"... {len(predictions.rows) - SHOWN:,} more")
+    echo(f"{len(predictions.rows):,} predictions in {short(predictions.file)}")

@@ -9,6 +9,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs
+from dlrun.cli._output import echo
 
 
 def runs(
@@ -20,6 +21,8 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, latest last."""
+    from rich.markup import escape
+
     from dlrun.cli._output import plain_table, print_json, show
 
     rows = list_rows(outputs, name)
@@ -28,14 +31,15 @@ def runs(
         return
     if not rows:
         called = f" of the name {name}" if name else ""
-        typer.echo(f"no runs{called} under {outputs}/ yet; start one: dlrun train {name or 'digits'}")
+        echo(f"no runs{called} under {outputs}/ yet; start one: dlrun train {name or 'digits'}")
         return
     table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
     for row in rows[-last:]:
         colour = {"completed": "green", "running": "blue", "failed": "red"}.get(row["status"], "yellow")
-        best = f"{row['metric']} {row['value']:.4f}" if row["value"] is not None else ""
-        status = f"[{colour}]{row['status']}[/]"
-        table.add_row(row["name"], row["id"], status, str(row["best_epoch"] or ""), best, str(row["seconds"] or ""))
+        best = escape(f"{row['metric']} {row['value']:.4f}") if row["value"] is not None else ""
+        status = f"[{colour}]{escape(str(row['status']))}[/]"
+        epoch, seconds = str(row["best_epoch"] or ""), str(row["seconds"] or "")
+        table.add_row(escape(row["name"]), escape(row["id"]), status, epoch, best, seconds)
     show(table)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs, Set
+from dlrun.cli._output import echo
 from dlrun.errors import UnknownNameError
 
 
@@ -50,7 +51,7 @@ def _show_config(path: Path, overrides: list[str], *, as_json: bool) -> None:
 
         print_json({"config": plain_config(config), "origins": origin_table(config)})
         return
-    typer.echo("\n".join(annotated_lines(config)))
+    echo("\n".join(annotated_lines(config)))
 
 
 def _show_run(text: str, outputs: Path, *, as_json: bool, no_config: UnknownNameError | None = None) -> None:

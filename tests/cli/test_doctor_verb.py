@@ -25,6 +25,7 @@ def test_what_is_broken_ends_with_1(tmp_path, monkeypatch, capsys):
     assert "ImportError: no TensorFlow" in out
     assert "broken: devices" in out
     assert "training" not in out
+    assert "\\x1b" not in out  # the colour of the status is no text
 
 
 def test_json_says_that_it_is_broken(tmp_path, monkeypatch, capsys):
