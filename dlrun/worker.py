@@ -1,0 +1,87 @@
+"""A process that has imported Keras and TensorFlow once, and forks a child for each command of `dlrun`.
+
+Jobs start it as `python -m dlrun.worker` (`dlrun.jobs.warm`). Requests and answers are lines of JSON on standard input
+and output: `{"start": ["train", ...], "output": FILE}` is answered by a process id, `{"poll": ID}` by an exit code, or
+null while the command runs. No operation of TensorFlow runs in here and no device is touched, so a fork is safe.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+# What a run imports besides Keras; whatever is missing here is imported by each child.
+_WARM = (
+    *("dlrun.cli.train", "dlrun.evaluate", "dlrun.predict", "dlrun.train", "dlrun.routines.fit", "dlrun.models.layers"),
+    *("sklearn.model_selection", "sklearn.metrics", "matplotlib.backends.backend_agg"),
+)
+
+
+def main() -> None:
+    """Answer requests until standard input ends; commands that still run then are stopped, with a checkpoint."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the commands, which the terminal tells itself
+    _warm_up()
+    running: set[int] = set()
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(json.loads(line), running)) + "\n")
+        answers.flush()
+    for pid in running:
+        os.kill(pid, signal.SIGTERM)
+    for pid in running:
+        os.waitpid(pid, 0)
+
+
+def _warm_up() -> None:
+    from dlrun.environment import import_keras
+
+    import_keras("tensorflow", "cpu", lean=True)
+    for name in _WARM:
+        importlib.import_module(name)
+    gc.freeze()  # a collection in a child would copy the pages of all this
+
+
+def _answer(request: dict[str, Any], running: set[int]) -> int | None:
+    if "start" in request:
+        pid = os.fork()
+        if pid == 0:
+            _run(request["start"], request["output"])
+        running.add(pid)
+        return pid
+    pid, status = os.waitpid(request["poll"], os.WNOHANG)
+    if not pid:
+        return None
+    running.discard(pid)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _run(argv: list[str], output: str) -> NoReturn:
+    """In the child: the command, as a fresh process would do it."""
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        sys.argv = ["dlrun", *argv]  # what the run records as its command
+        from dlrun.cli import main as run_command
+
+        code = run_command(argv)
+    except BaseException:  # a bug: it keeps its traceback
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
