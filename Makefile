@@ -1,6 +1,7 @@
 # Set-up and checks. `make demo` and `make test` are all a new machine needs (Python 3.11+ and make).
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
 .PHONY: demo test realdata bench faults check lint types layers clean
 
@@ -8,7 +9,7 @@ demo: .venv/.installed
 	$(BIN)/dlrun train configs/digits.yaml
 
 test: .venv/.installed-test
-	$(BIN)/pytest
+	$(PYTEST)
 
 # The tests that need the real data files: DLRUN_DATA=/path/to/data make realdata
 realdata: .venv/.installed-test
@@ -25,7 +26,7 @@ faults: .venv/.installed-test
 
 # The slow tests run after the others, the JAX backend among them.
 check: .venv/.installed-dev lint types layers test
-	$(BIN)/pytest -m 'slow and not gpu and not network and not realdata'
+	$(PYTEST) -m 'slow and not gpu and not network and not realdata'
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
