@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 Key = tuple[str | int, ...]
 _SHOWN = 50  # problems of one error
-_LINE = 1000  # characters
+_LINE = 1000  # characters; of a longer one head and tail are shown: where it is, and what is wrong
+_HEAD, _TAIL = 700, 200
 # Control characters but line ends and tabs, halves of characters, and marks that turn the direction of what follows.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -71,7 +72,11 @@ class Problem:
                 first, *rest = text.split("\n")
                 lines.append(f"  {label:<9} {first}")
                 lines += [" " * 12 + line for line in rest]
-        return visible("\n".join(line if len(line) <= _LINE else f"{line[:_LINE]} ..." for line in lines))
+        return visible("\n".join(map(_cut, lines)))
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE else f"{line[:_HEAD]} ... {line[-_TAIL:]}"
 
 
 class DlrunError(Exception):

@@ -70,7 +70,9 @@ def test_what_files_hold_cannot_begin_a_line():
 
 
 def test_a_long_line_is_cut_and_so_are_many_problems():
-    assert len(Problem("x" * 10**6).render()) < 1100
+    text = Problem(f"a.csv:2: '{'x' * 10**6}' is no number").render()
+    assert len(text) < 1100
+    assert (text[:24], text[-14:]) == ("error: a.csv:2: 'xxxxxxx", "' is no number")
     text = str(ConfigError(problems=[Problem(f"problem {number}") for number in range(10_000)]))
     assert text.count("error:") == 50
     assert text.endswith("\n\n... and 9,950 more problems")

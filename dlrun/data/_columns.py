@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,8 +46,9 @@ def numbers(table: Table, name: str, remedy: str = "") -> np.ndarray:
         remedy = remedy or f"set data.columns: {{{name}: categorical}}"
         if has_comma(column[row]):
             remedy = "set data.decimal: ',' if the comma is a decimal mark"
+        shown = reprlib.repr(column[row])  # of a long cell its ends
         raise DataError(
-            f"{table.place(row, name)}: {column[row]!r} is no {'finite ' if is_number(column[row]) else ''}number",
+            f"{table.place(row, name)}: {shown} is no {'finite ' if is_number(column[row]) else ''}number",
             hint=f"add it to data.missing if it means that nothing is there, or {remedy}",
         )
     return np.fromiter(map(values.__getitem__, column), "float64", len(column))
