@@ -16,7 +16,28 @@ Initializer = Any  # "he_normal", or a one-key mapping such as {RandomNormal: {s
 Nodes = dict[str, Any]  # a graph of Keras layers, as dlrun.graphs reads it
 Layers = list[Any]  # Keras layers: "Flatten", or one-key mappings such as {Dense: {units: 32}}
 Transforms = list[Any]  # registered transforms: "standardise", or one-key mappings
+Augment = dict[str, Any]  # random variations of training pictures: fields of Augmentation
 DataPath = str  # a file or folder: beside the YAML file, in the data folders, or absolute
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random variations of training pictures (DLwP 5.2.5), drawn anew for each picture, evenly within the bounds.
+
+    `rotation` is in degrees to either side; the shifts are shares of the side, to either side; `shear` is in radians to
+    either side; `zoom` 0.2 stretches height and width separately by 0.8 to 1.2. `fill_mode` says what lies outside.
+    Meaning and units are those of Keras 2.0.8, which the book uses: there 0.2 of shear are 11.5 degrees; later
+    versions take the number for degrees.
+    """
+
+    rotation: float = 0.0
+    width_shift: Fraction = 0.0
+    height_shift: Fraction = 0.0
+    shear: float = 0.0
+    zoom: Fraction = 0.0
+    horizontal_flip: bool = False
+    fill_mode: Literal["nearest", "constant", "reflect", "wrap"] = "nearest"
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from dlrun import keras_names
 from dlrun.config.arguments import literal_defaults
+from dlrun.config.parameters import AUGMENTATIONS
 from dlrun.config.schema import Config
 from dlrun.config.shorthand import shorthand_schemas
 from dlrun.config.types import Type, from_source
@@ -136,6 +137,9 @@ def type_schema(wanted: Type) -> Schema:
         return {"type": "array", "items": {"$ref": "#/$defs/Layer"}}
     if wanted.name == "Nodes":
         return {"type": "object", "additionalProperties": {"$ref": "#/$defs/Node"}}
+    if wanted.name == "Augment":
+        described = {name: _parameter(parameter) for name, parameter in AUGMENTATIONS.items()}
+        return {"type": "object", "properties": described, "additionalProperties": False}
     if wanted.name == "Activation":
         return {"anyOf": [{"enum": keras_names.preferred_names("activations")}, {"type": ["string", "null"]}]}
     if wanted.name in ("list", "tuple", "Transforms"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from dlrun.errors import Key, PluginError, UnknownNameError
 from dlrun.files import expand_home
 from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
 from dlrun.signatures import Parameter
+from dlrun.spec import Augmentation
 
 _BUILDERS = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
 _OWN_KEYS = {"data": ("name", "dir", "sample"), "model": ("name",), "routine": ("name",)}
+AUGMENTATIONS = {f.name: Parameter(f.name, f.default, ast.Constant(str(f.type))) for f in fields(Augmentation)}
 _FROM_MONITOR = ("monitor", "mode")  # the section `monitor` is their default
 
 
@@ -184,7 +188,22 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
         return check_nodes(report, key, value)
     if wanted.name == "Transforms":
         return check_transforms(report, key, value)
+    if wanted.name == "Augment":
+        return _check_augment(report, key, value)
     return data_path(report, key, value) if wanted.name == "DataPath" and isinstance(value, str) else value
+
+
+def _check_augment(report: Report, key: Key, value: Any) -> Any:
+    """The fields of an Augmentation, all of them unless there is none."""
+    if not isinstance(value, dict):
+        report.add(key, f"{dotted(key)} is not a mapping", received=show_value(value), hint="write {rotation: 40}")
+        return value
+
+    def check_value(parameter: Parameter, where: Key, value: Any) -> Any:
+        return check_type(report, where, value, from_source(parameter.annotation))
+
+    checked = check_arguments(report, key, value, Taker("`augment`", AUGMENTATIONS, check_value))
+    return {**literal_defaults(AUGMENTATIONS.values()), **checked} if checked else checked
 
 
 def check_transforms(report: Report, key: Key, value: Any) -> Any:

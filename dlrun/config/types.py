@@ -10,7 +10,7 @@ from typing import Any
 
 from dlrun.errors import Key
 
-SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "DataPath")
+SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "DataPath")
 _WORDS = {
     "int": ("an integer", "integers"),
     "float": ("a number", "numbers"),
@@ -30,6 +30,7 @@ _WORDS = {
     "Layers": ("a list of Keras layers", "lists of Keras layers"),
     "Nodes": ("a mapping of nodes", "mappings of nodes"),
     "Transforms": ("a list of transforms", "lists of transforms"),
+    "Augment": ("a mapping of variations", "mappings of variations"),
     "DataPath": ("a path", "paths"),
 }
 _TRUE, _FALSE = ("yes", "on", "true"), ("no", "off", "false")

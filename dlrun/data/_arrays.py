@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dlrun.data._augmentation import vary
 from dlrun.data._dataset import Arrays, Encoder, encoder
 from dlrun.data._numbers import number_rows, read_numbers
 from dlrun.data._transforms import Chain
 from dlrun.errors import DataError, listing
-from dlrun.spec import InputSpec
+from dlrun.spec import Augmentation, InputSpec
 
 
 @encoder("array")
@@ -24,7 +25,7 @@ class ArrayEncoder(Encoder):
     `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened;
     with them the rows rest as float32, since what they make of whole numbers are none.
     `value_range` is what raw values must lie in; `predict` checks it. With a `vocabulary_size` the numbers are ids
-    below it, int32 in the batch.
+    below it, int32 in the batch. `augmentation` varies pictures of training.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ArrayEncoder(Encoder):
         value_range: Sequence[float] | None = None,
         transforms: Sequence[Any] = (),
         vocabulary_size: int | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.name = name
         self.shape = tuple(shape)
@@ -44,6 +46,7 @@ class ArrayEncoder(Encoder):
         self.divide_by = divide_by
         self.value_range = tuple(value_range) if value_range else None
         self.vocabulary_size = vocabulary_size
+        self.augmentation = augmentation  # for training, and no part of the state
         self.chain = Chain.from_config(transforms)
 
     def inputs(self) -> dict[str, InputSpec]:
@@ -72,6 +75,10 @@ class ArrayEncoder(Encoder):
         values = ops.cast(gathered, "float32")
         # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
         return values * np.float32(1 / self.divide_by) if self.divide_by != 1 else values
+
+    def augment(self, inputs: Any, seed: Any) -> Any:
+        """Pictures, varied at random if so asked."""
+        return vary(inputs, self.augmentation, seed) if self.augmentation else inputs
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """Rows of numbers from .csv or .tsv files without header, .npy or .npz files."""

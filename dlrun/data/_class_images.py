@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dlrun.data._arrays import ArrayEncoder
+from dlrun.data._augmentation import read_augmentation
 from dlrun.data._dataset import Dataset
 from dlrun.data._idx import read_idx
 from dlrun.data._npz import read_array
@@ -41,12 +43,20 @@ class Published:
     first: Mapping[str, tuple[int, ...]]
 
 
-def image_dataset(context: DataContext, published: Published, parts: Parts, files: list[Path], flat: bool) -> Dataset:
+def image_dataset(
+    context: DataContext,
+    published: Published,
+    parts: Parts,
+    files: list[Path],
+    flat: bool,
+    augment: Mapping[str, Any] | None = None,
+) -> Dataset:
     """The dataset of these parts, checked; images rest as bytes and come as shares of 255."""
     for part, (images, labels) in parts.items():
         if not context.sample:
             _check(published, files[0], part, images, labels)
     shape = (int(np.prod(published.shape)),) if flat else published.shape
+    augmentation = read_augmentation(augment, shape)
     training = len(parts["train"][1])
     images = np.concatenate([images for images, _ in parts.values()])
     labels = np.concatenate([labels.reshape(-1) for _, labels in parts.values()])
@@ -54,7 +64,9 @@ def image_dataset(context: DataContext, published: Published, parts: Parts, file
         name=published.name,
         raw={"image": images.reshape(-1, *shape)},
         targets={published.target: labels.astype("int32")},
-        encoder=ArrayEncoder("image", shape, dtype="uint8", divide_by=255.0, value_range=(0, 255)),
+        encoder=ArrayEncoder(
+            "image", shape, dtype="uint8", divide_by=255.0, value_range=(0, 255), augmentation=augmentation
+        ),
         tasks={published.target: Task("multiclass", labels=published.labels)},
         parts={"training": np.arange(training), "test": np.arange(training, len(labels))},
         files=files,

@@ -130,6 +130,33 @@ def take_per_class(pictures: Sequence[Picture], wishes: Mapping[str, float], pla
     return chosen
 
 
+def scale_wishes(pictures: Sequence[Picture], wishes: Mapping[str, float]) -> tuple[dict[str, float], str]:
+    """The wished numbers, all made smaller alike until each class has so many files, and a note (empty: they fit).
+
+    Shares stay as they are.
+    """
+    _check_wishes(wishes)
+    counts = {part: int(wish) for part, wish in wishes.items() if wish >= 1}
+    pools = Counter((p.label, p.part) for p in pictures)
+    own = any(p.part for p in pictures)
+    labels = sorted({p.label for p in pictures})
+    found = {
+        (label, part): (pools[label, part], count) if own else (pools[label, ""], sum(counts.values()))
+        for label in labels
+        for part, count in counts.items()
+    }
+    (label, part), (have, wanted) = min(
+        found.items(), key=lambda item: item[1][0] / item[1][1], default=(("", ""), (0, 0))
+    )
+    if have >= wanted:
+        return dict(wishes), ""
+    scaled = {part: max(1, count * have // wanted) for part, count in counts.items()}
+    taken = listing([f"{count:,} for {name}" for name, count in scaled.items()])
+    where = f" for {part}" if own else ""
+    asked = f"data.per_class asks for {wanted:,} images of each class{where}"
+    return {**wishes, **scaled}, f"{asked} and {label} has {have:,}: taken are {taken} (data.scale_per_class)"
+
+
 def _too_many(place: str, label: str, part: str, count: int, found: int, wishes: Mapping[str, float]) -> DataError:
     total = sum(wishes.values())
     shares = ", ".join(f"{name}: {round(wish / total, 3):g}" for name, wish in wishes.items())
@@ -137,7 +164,7 @@ def _too_many(place: str, label: str, part: str, count: int, found: int, wishes:
         f"{place}: the class {label} has {found:,} images, too few for data.per_class",
         key=("data", "per_class", part),
         received=listing([f"{name}: {wish:g}" for name, wish in wishes.items()]) + f" ({count:,} for {part})",
-        hint=f"smaller numbers, or shares: per_class: {{{shares}}}",
+        hint=f"data.scale_per_class: true takes fewer for every part alike; or shares: per_class: {{{shares}}}",
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from keras import ops
 
 from dlrun.data._arrays import ArrayEncoder
+from dlrun.data._augmentation import vary
 from dlrun.data._dataset import Arrays, Encoder, encoder
 from dlrun.data._image_decoding import Look, decode_all
 from dlrun.data._image_files import Files, Source, image_names, open_source
 from dlrun.errors import DataError
-from dlrun.spec import InputSpec
+from dlrun.spec import Augmentation, InputSpec
 
 NAME = "image"
 MOST_BYTES = 2 * 2**30  # of decoded images that one prediction takes
@@ -24,8 +25,9 @@ MOST_BYTES = 2 * 2**30  # of decoded images that one prediction takes
 class ImageEncoder(Encoder):
     """Images that rest as bytes `(rows, height, width, channels)` and come as shares of 255, float32."""
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
+    def __init__(self, look: Look, augmentation: Augmentation | None = None) -> None:
+        """`augmentation` is for training and no part of the state: nothing else may vary pictures."""
+        self.look, self.augmentation = look, augmentation
 
     def inputs(self) -> dict[str, InputSpec]:
         """The only input, float32."""
@@ -39,6 +41,10 @@ class ImageEncoder(Encoder):
         """`(batch, height, width, channels)`, 0 to 1."""
         # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
         return ops.cast(ops.take(arrays[NAME], indices, axis=0), "float32") * np.float32(1 / 255)
+
+    def augment(self, inputs: Any, seed: Any) -> Any:
+        """The images, varied at random if so asked."""
+        return vary(inputs, self.augmentation, seed) if self.augmentation else inputs
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """Image files, and all images in folders and zip archives, decoded as for training."""

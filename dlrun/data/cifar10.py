@@ -18,6 +18,7 @@ from dlrun.data._npz import read_pickled
 from dlrun.data._sources import DataContext, Download
 from dlrun.errors import DataError
 from dlrun.files import first_line
+from dlrun.spec import Augment
 
 # Address and hash as in keras/src/datasets/cifar10.py, which unpacks it into a folder of its own.
 ARCHIVE = Download(
@@ -40,24 +41,27 @@ CIFAR10 = Published(
 
 
 @dlrun.dataset("cifar10")
-def cifar10(context: DataContext, *, flat: bool = False) -> Dataset:
+def cifar10(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
     """50,000 + 10,000 pictures of 32x32 colour values, 10 kinds of objects. Reads cifar-10-python.tar.gz, or unpacked.
 
     A file cifar10.npz with x_train, y_train, x_test and y_test does as well.
     `flat`: rows of shape `(3072,)` for dense layers instead of `(32, 32, 3)`.
+    `augment`: random variations of training pictures, as for image_folder.
     Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
     if context.sample:
-        return image_dataset(context, CIFAR10, generated_parts(context, CIFAR10), [], flat)
+        return image_dataset(context, CIFAR10, generated_parts(context, CIFAR10), [], flat, augment)
     path = context.find_file("cifar10.npz", "cifar10")
     if path:
-        return image_dataset(context, CIFAR10, read_npz_parts(path), [path], flat)
+        return image_dataset(context, CIFAR10, read_npz_parts(path), [path], flat, augment)
     folder = context.find_file(FOLDER, "cifar10") or context.find_file(FOLDER, "cifar10", CACHE_FOLDER)
     if folder:
         files = [folder / name for names in BATCHES.values() for name in names]
-        return image_dataset(context, CIFAR10, _parts(folder, lambda name: _read_file(folder / name)), files, flat)
+        return image_dataset(
+            context, CIFAR10, _parts(folder, lambda name: _read_file(folder / name)), files, flat, augment
+        )
     path = context.locate_file("cifar-10-python.tar.gz", "cifar10", ARCHIVE)
-    return image_dataset(context, CIFAR10, _parts(path, _read_archive(path).__getitem__), [path], flat)
+    return image_dataset(context, CIFAR10, _parts(path, _read_archive(path).__getitem__), [path], flat, augment)
 
 
 def _parts(path: Path, read: Callable[[str], bytes]) -> Parts:

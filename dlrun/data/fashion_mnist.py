@@ -14,6 +14,7 @@ from dlrun.data._class_images import (
 )
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext, Download
+from dlrun.spec import Augment
 
 # Address as in keras/src/datasets/fashion_mnist.py, MD5 as in github.com/zalandoresearch/fashion-mnist (README).
 FOLDER = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
@@ -40,16 +41,17 @@ FASHION_MNIST = Published(
 
 
 @dlrun.dataset("fashion_mnist")
-def fashion_mnist(context: DataContext, *, flat: bool = False) -> Dataset:
+def fashion_mnist(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
     """60,000 + 10,000 pictures of clothes of 28x28 grey values. Reads the four idx files or fashion_mnist.npz.
 
     `flat`: rows of shape `(784,)` for dense layers instead of `(28, 28, 1)`.
+    `augment`: random variations of training pictures, as for image_folder.
     Source: Xiao, Rasul, Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017.
     """
     if context.sample:
-        return image_dataset(context, FASHION_MNIST, generated_parts(context, FASHION_MNIST), [], flat)
+        return image_dataset(context, FASHION_MNIST, generated_parts(context, FASHION_MNIST), [], flat, augment)
     path = context.find_file("fashion_mnist.npz", "fashion_mnist")
     if path:
-        return image_dataset(context, FASHION_MNIST, read_npz_parts(path), [path], flat)
+        return image_dataset(context, FASHION_MNIST, read_npz_parts(path), [path], flat, augment)
     files = locate_idx(context, "fashion_mnist", FILES)
-    return image_dataset(context, FASHION_MNIST, read_idx_parts(files), files, flat)
+    return image_dataset(context, FASHION_MNIST, read_idx_parts(files), files, flat, augment)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 import dlrun
+from dlrun.data._augmentation import read_augmentation
 from dlrun.data._dataset import Dataset
 from dlrun.data._decoded import decoded_images
 from dlrun.data._image_decoding import Look
@@ -18,13 +19,14 @@ from dlrun.data._image_layout import (
     arrange,
     check_classes,
     in_order,
+    scale_wishes,
     take_at_most,
     take_per_class,
 )
 from dlrun.data._images import NAME, ImageEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, listing
-from dlrun.spec import DataPath, Task
+from dlrun.spec import Augment, DataPath, Task
 
 MOST_SIDE = 4096  # pixels
 TARGET = "label"
@@ -41,7 +43,9 @@ def image_folder(
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear",
     label_from: Literal["auto", "folder", "file_name"] = "auto",
     per_class: dict[str, int | float] = {},  # noqa: B006  read as a literal, not changed
+    scale_per_class: bool = False,
     max_images: int | None = None,
+    augment: Augment | None = None,
     unreadable_fraction: float = 0.05,
     memory_limit_mib: int = 2048,
 ) -> Dataset:
@@ -53,7 +57,10 @@ def image_folder(
     `label_from`: the `folder`, the `file_name` up to its first dot, or `auto`: folders if there are some.
     `per_class`: images of each class for each part, in the natural order of the files, as numbers or as shares; the
     book's 0-999, 1000-1499, 1500-1999 is `{training: 1000, validation: 500, test: 500}` (DLwP 5.2.2).
+    `scale_per_class`: takes fewer for every part alike, with a note, where a class has not so many files.
     `max_images`: the first files of every class in turn until there are so many.
+    `augment`: random variations of training pictures: rotation (degrees), width_shift, height_shift, shear (radians),
+    zoom, horizontal_flip, fill_mode, interpolation (DLwP 5.2.5).
     `unreadable_fraction`: the share of files that may be broken; they are left out with a note.
     `memory_limit_mib`: more than this stays in the cache file and is read from there.
     """
@@ -61,7 +68,7 @@ def image_folder(
         raise DataError("there is no generated stand-in for your own images", hint="run it without --sample")
     _check_options(height, width, max_images, unreadable_fraction, memory_limit_mib)
     source = open_source(context.locate(path))
-    pictures, notes = _pictures(source, label_from, per_class, max_images)
+    pictures, notes = _pictures(source, label_from, per_class, max_images, scale_per_class)
     labels = check_classes(pictures, [], str(source.path))
     look = Look(height, width, color, interpolation)
     names = [p.name for p in pictures]
@@ -78,7 +85,7 @@ def image_folder(
         name="image_folder",
         raw={NAME: found.images},
         targets={TARGET: codes.astype("float32" if binary else "int32")},
-        encoder=ImageEncoder(look),
+        encoder=ImageEncoder(look, read_augmentation(augment, look.shape)),
         tasks={TARGET: Task("binary" if binary else "multiclass", labels=tuple(labels))},
         parts=_parts(pictures),
         columns={"file": np.array([p.name for p in pictures], object)},
@@ -107,7 +114,7 @@ def _check_options(height: int, width: int, max_images: int | None, fraction: fl
 
 
 def _pictures(
-    source: Stored, label_from: str, per_class: dict[str, int | float], max_images: int | None
+    source: Stored, label_from: str, per_class: dict[str, int | float], max_images: int | None, scale: bool
 ) -> tuple[list[Picture], list[str]]:
     """The images to use, in the order of the rows, and notes on files that are none."""
     images, others = image_names(source)
@@ -118,6 +125,9 @@ def _pictures(
     check_classes(pictures, without, str(source.path))
     if without:
         notes.append(f"{len(without):,} images have no class and are left out: {listing(without, 3)}")
+    if per_class and scale:
+        per_class, note = scale_wishes(pictures, per_class)
+        notes += [note] if note else []
     if per_class:
         pictures = take_per_class(pictures, per_class, str(source.path))
     if max_images is not None:

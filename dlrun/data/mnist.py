@@ -13,6 +13,7 @@ from dlrun.data._class_images import (
 )
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext, Download
+from dlrun.spec import Augment
 
 # Address and hash as in keras/src/datasets/mnist.py.
 ARRAYS = Download(
@@ -31,17 +32,18 @@ MNIST = Published(
 
 
 @dlrun.dataset("mnist")
-def mnist(context: DataContext, *, flat: bool = False) -> Dataset:
+def mnist(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
     """60,000 + 10,000 handwritten digits of 28x28 grey values. Reads mnist.npz or the four idx files.
 
     `flat`: rows of shape `(784,)` for dense layers (DLwP 2.1) instead of `(28, 28, 1)`.
+    `augment`: random variations of training pictures, as for image_folder.
     Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits, 1998.
     """
     if context.sample:
-        return image_dataset(context, MNIST, generated_parts(context, MNIST), [], flat)
+        return image_dataset(context, MNIST, generated_parts(context, MNIST), [], flat, augment)
     path = context.find_file("mnist.npz", "mnist")
     files = [] if path else find_idx(context, "mnist")
     if files:
-        return image_dataset(context, MNIST, read_idx_parts(files), files, flat)
+        return image_dataset(context, MNIST, read_idx_parts(files), files, flat, augment)
     path = path or context.locate_file("mnist.npz", "mnist", ARRAYS)
-    return image_dataset(context, MNIST, read_npz_parts(path), [path], flat)
+    return image_dataset(context, MNIST, read_npz_parts(path), [path], flat, augment)
