@@ -56,7 +56,7 @@ def _stated(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     """Each result that the source states and this run alone can tell, and whether it is as stated."""
     from rich.markup import escape
 
-    rows = []
+    rows: list[tuple[str, str]] = []
     for entry in metrics.get("expect") or []:
         if entry["met"] is not None:
             expect = Expect(**{name: value for name, value in entry.items() if name in Expect.model_fields})

@@ -13,6 +13,7 @@ from dlrun.config.schema import Config
 FREE = (
     "description",
     "expect",
+    "small",
     "kfold",
     "data.dir",
     "data.path",

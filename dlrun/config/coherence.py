@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from dlrun import keras_names
+from dlrun.config.expected import check_expectations, logged_names_expected
 from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
@@ -22,7 +23,9 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     _check_split(report, split)
     _check_kfold(report, plain.get("kfold"), split)
     _check_class_weight(report, plain)
+    _check_draws(report, plain)
     check_graph(report, plain)
+    check_expectations(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":
         return  # other routines log other things
@@ -93,10 +96,10 @@ def _may_be_of_an_output(name: str, plain: dict[str, Any]) -> bool:
 
 def _monitored(plain: dict[str, Any]) -> Iterator[tuple[Key, str]]:
     """Every place that names a metric to watch."""
-    for section in ("monitor", "expect"):
-        values = plain.get(section)
-        if isinstance(values, dict) and isinstance(values.get("metric"), str):
-            yield (section, "metric"), values["metric"]
+    monitor = plain.get("monitor")
+    if isinstance(monitor, dict) and isinstance(monitor.get("metric"), str):
+        yield ("monitor", "metric"), monitor["metric"]
+    yield from logged_names_expected(plain)
     callbacks = plain.get("callbacks")
     for index, callback in enumerate(callbacks if isinstance(callbacks, list) else []):
         if isinstance(callback, dict) and isinstance(callback.get("monitor"), str):
@@ -136,6 +139,14 @@ def _check_class_weight(report: Report, plain: dict[str, Any]) -> None:
         key: Key = ("training", "class_weight", label)
         if isinstance(weight, int | float) and not weight >= 0 and not report.reported(key):
             report.add(key, f"{dotted(key)} is out of range", received=str(weight), expected="0 or more")
+
+
+def _check_draws(report: Report, plain: dict[str, Any]) -> None:
+    training = plain.get("training")
+    if isinstance(training, dict) and training.get("draws") == "with_replacement" and training.get("shuffle") is False:
+        key: Key = ("training", "shuffle")
+        message = "training.shuffle is false, and draws with replacement have no order"
+        report.add(key, message, hint="remove one of both")
 
 
 def _check_kfold(report: Report, kfold: Any, split: dict[str, Any]) -> None:

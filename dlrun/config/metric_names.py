@@ -8,6 +8,11 @@ from typing import Any
 
 from dlrun import keras_names
 
+_MAXIMISED = (
+    *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k"),
+    *("similarity", "correlation", "concordance"),
+)
+
 
 def metric_name(entry: str | dict[str, Any]) -> str:
     """The name of one metric in Keras' logs: `mae`, `{AUC: {}}` -> `auc`, `{AUC: {name: area}}` -> `area`.
@@ -59,6 +64,11 @@ def split_name(logged: str, outputs: Collection[str]) -> tuple[str, str]:
         return next(iter(outputs)), bare
     owner = max((name for name in outputs if bare.startswith(f"{name}_")), key=len, default="")
     return owner, bare.removeprefix(f"{owner}_") if owner else bare
+
+
+def more_is_better(name: str) -> bool:
+    """Whether a metric of this name is one of those that shall be high."""
+    return any(part in name.lower() for part in _MAXIMISED)
 
 
 def _numbered(name: str, count: int) -> str:

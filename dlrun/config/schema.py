@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from dlrun.errors import Key, Place
 from dlrun.seeds import child_seed
 
 FORMAT: Literal[1] = 1
+SEEDS_OF_ORDERS = 3  # one run of each says little about an order
 
 
 class Section(BaseModel):
@@ -109,6 +111,17 @@ class Training(Section):
     epochs: int = Field(10, description="Passes over the training part.", ge=1)
     batch_size: int = Field(32, description="Samples per step (Keras' default).", ge=1)
     shuffle: bool = Field(True, description="New sample order in each epoch, a function of (seed, epoch).")
+    draws: Literal["permutation", "with_replacement"] = Field(
+        "permutation",
+        description="permutation: every row once before any comes again; with_replacement: each sample is drawn anew "
+        "from all rows (DLwP 6.3.2).",
+    )
+    steps_per_epoch: int | None = Field(
+        None,
+        description="Steps that count as an epoch; the next one goes on with the rows that follow. Empty: one pass over "
+        "all.",
+        ge=1,
+    )
     class_weight: Literal["balanced"] | dict[str | int, float] | None = Field(
         None, description="Weight of each label in the loss, or 'balanced': n / (classes * count)."
     )
@@ -128,6 +141,14 @@ class Training(Section):
         "that take longer.",
         ge=1,
     )
+
+    def samples_per_epoch(self, rows: int) -> int:
+        """How many samples an epoch takes of a training part of so many rows."""
+        return rows if self.steps_per_epoch is None else self.steps_per_epoch * self.batch_size
+
+    def steps(self, rows: int) -> int:
+        """How many steps an epoch has, the last one of a pass being a partial batch perhaps."""
+        return math.ceil(self.samples_per_epoch(rows) / self.batch_size)
 
 
 class Monitor(Section):
@@ -162,12 +183,44 @@ class Runtime(Section):
 
 
 class Expect(Section):
-    """The result the source of this experiment states."""
+    """One result that the source of this experiment states: a value with its tolerance, or an order."""
 
-    metric: str = Field(description="A name as in metrics.json, such as val_accuracy.")
-    value: float = Field(description="The stated value.")
-    tolerance: float = Field(description="How far the result may be off, either way.", ge=0)
-    source: str = Field("", description="Where the value comes from, such as DLwP 3.4.4.")
+    metric: str = Field(
+        description="val_accuracy, loss, ... as logged; test_accuracy, ... as `dlrun evaluate` scores it; "
+        "baseline_val_mae, ...: what a run that never looks at the inputs scores; best_epoch; parameters; of a k-fold "
+        "study recommended_epochs.",
+    )
+    at: Literal["best", "own_best", "last", "last_10"] | int = Field(
+        "best",
+        description="Which epoch: best by `monitor`; own_best: where this metric is at its best; last; last_10: mean "
+        "of the last ten; or its number.",
+    )
+    value: float | None = Field(None, description="The stated value.")
+    tolerance: float | None = Field(
+        None, description="How far the result may be off, either way. Empty: for best_epoch and parameters 0.", ge=0
+    )
+    below: float | str | None = Field(
+        None, description="In place of a value: a number, the name of another config, or `baseline`; this is lower."
+    )
+    above: float | str | None = Field(None, description="As `below`; this is higher.")
+    margin: float | None = Field(None, description="By how much at least, for `below` and `above`.", ge=0)
+    seeds: int | None = Field(
+        None, description="Mean over so many runs, from `seed` on. Empty: 1 for a value, 3 for an order.", ge=1
+    )
+    after: Literal["train", "retrain"] = Field(
+        "train", description="Which run: this one, or that of `dlrun retrain` after it."
+    )
+    source: str = Field("", description="Section and listing, as in DLwP 3.4.4, listing 3-10; where the tolerance is from.")
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it says below or above what, in place of a value."""
+        return self.value is None
+
+    @property
+    def runs(self) -> int:
+        """How many runs it takes, each with a seed of its own."""
+        return self.seeds or (SEEDS_OF_ORDERS if self.is_order else 1)
 
 
 class Config(Section):
@@ -195,7 +248,12 @@ class Config(Section):
     callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
     runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
     kfold: Kfold | None = Field(None, description="The folds of `dlrun kfold`; `dlrun train` passes it over.")
-    expect: Expect | None = Field(None, description="The result stated by the source.")
+    expect: list[Expect] = Field(default_factory=list, description="Results stated by the source.")
+    small: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What `dlrun reproduce --scale small` sets for a run that takes hours on a CPU, by dotted key: "
+        "{training.epochs: 5}.",
+    )
 
     _origins: dict[Key, Place] = PrivateAttr(default_factory=dict)
 

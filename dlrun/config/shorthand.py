@@ -18,6 +18,9 @@ def expand(root: Node) -> None:
             _wrap(root.content[section], key)
     for section in _ONE_STANDS_FOR_A_LIST:
         _list(root.content.get(section))
+    expect = root.content.get("expect")
+    if expect is not None and expect.is_mapping and expect.content:
+        expect.content = [Node(expect.content, expect.place)]
     outputs = root.content.get("outputs")
     for output in outputs.content.values() if outputs is not None and outputs.is_mapping else ():
         if output.is_mapping:
@@ -40,4 +43,6 @@ def _wrap(node: Node, key: str) -> None:
 
 def shorthand_schemas(section: str) -> list[dict[str, Any]]:
     """The short forms of a section as JSON Schema."""
+    if section == "expect":
+        return [{"$ref": "#/$defs/Expect"}]
     return [{"type": "string"}] if section in (*_TEXT_STANDS_FOR, *_ONE_STANDS_FOR_A_LIST) else []

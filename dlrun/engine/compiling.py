@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import keras
 
-from dlrun.config.metric_names import all_metric_names, metric_names, split_name
+from dlrun.config.metric_names import all_metric_names, metric_names, more_is_better, split_name
 from dlrun.config.schema import Component, Config, Monitor, Output
 from dlrun.data._dataset import Prepared
 from dlrun.engine.scoring import gives_logits, outputs_by_task
@@ -16,11 +16,6 @@ from dlrun.engine.task_rules import check_loss, check_metrics, needs_one_hot
 from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
 from dlrun.files import first_line
 from dlrun.spec import TABLE_4_1, DataSpec, Task
-
-_MAXIMISED = (
-    *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "sensitivity", "specificity", "top_k"),
-    *("similarity", "correlation", "concordance"),
-)
 
 
 def choose_output(stated: Output, task: Task, key: Key = ()) -> Output:
@@ -237,7 +232,7 @@ def _mode_of(name: str, metrics: Sequence[str | dict[str, Any]]) -> Literal["min
             direction = getattr(_metric_object(entry), "_direction", None)
             if direction:
                 return "max" if direction == "up" else "min"
-    return "max" if any(part in name.lower() for part in _MAXIMISED) else "min"
+    return "max" if more_is_better(name) else "min"
 
 
 def _metric_object(entry: str | dict[str, Any]) -> Any:

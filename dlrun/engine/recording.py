@@ -17,6 +17,7 @@ from dlrun.engine.compiling import settled_outputs
 from dlrun.engine.execution import Outcome
 from dlrun.engine.resolve import Experiment
 from dlrun.events import Event, OnEvent, as_line, ignore
+from dlrun.expectations import judged
 from dlrun.files import first_line
 from dlrun.run_dir import FORMAT, RunDir
 
@@ -61,7 +62,7 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
     best = progress.history[progress.best_epoch - 1] if progress.best_epoch else {}
     tables = baselines(experiment.data, split, seed=config.seed)
     levels = levels_of(best, settled_outputs(config, experiment.data.spec), tables)
-    return {
+    metrics: dict[str, Any] = {
         "format": FORMAT,
         "monitor": outcome.monitor,
         "mode": outcome.mode,
@@ -77,8 +78,8 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "seconds": round(seconds, 3),
         "seconds_per_epoch": round(statistics.median(progress.seconds), 5) if progress.seconds else None,
         "peak_memory_bytes": environment.peak_memory_bytes(),
-        "expect": _expectation(config.expect, best | in_original_units(best, experiment.data)),
     }
+    return {**metrics, "expect": judged(config.expect, metrics, progress.history)}
 
 
 def in_original_units(row: dict[str, float], data: Prepared) -> dict[str, float]:
@@ -110,12 +111,3 @@ def draw_plots(experiment: Experiment, outcome: Outcome, metrics: dict[str, Any]
     except (OSError, ValueError, RuntimeError) as error:
         return f"the plots could not be drawn: {first_line(error)}"
     return None
-
-
-def _expectation(expect: Any, best: dict[str, float]) -> dict[str, Any] | None:
-    """The stated result beside the measured one; `met` is None when the metric was not logged."""
-    if expect is None:
-        return None
-    measured = best.get(expect.metric)
-    met = None if measured is None else abs(measured - expect.value) <= expect.tolerance
-    return {**expect.model_dump(), "measured": measured, "met": met}

@@ -33,7 +33,7 @@ def plan(
             "training": config.training.model_copy(update=training),
             "monitor": Monitor(),  # type: ignore[call-arg]
             "callbacks": kept,
-            "expect": None,
+            "expect": [],
         }
     ), notes
 

@@ -36,6 +36,12 @@ def test_a_monitor_may_name_what_will_be_logged(metrics, monitor):
     assert config_from_mapping(values).monitor.metric == monitor
 
 
+def test_draws_with_replacement_cannot_be_in_order():
+    assert message(training={"draws": "with_replacement", "shuffle": False}) == (
+        "training.shuffle is false, and draws with replacement have no order; remove one of both"
+    )
+
+
 @pytest.mark.parametrize("metric", ["loss", "val_age_loss", "age_area", "val_income_accuracy", "val_gender_mae"])
 def test_a_monitor_may_name_what_an_output_logs(metric):
     outputs = {"age": {"metrics": [{"AUC": {"name": "area"}}]}, "income": {}}
@@ -70,14 +76,14 @@ def expect(metric):
 
 
 def test_a_typo_in_the_expected_metric_is_found():
-    assert "expect.metric is not a metric of this run; did you mean val_accuracy?" in message(
+    assert "expect[0].metric is not a metric of this run; did you mean val_accuracy?" in message(
         expect=expect("val_acuracy")
     )
 
 
 def test_the_expected_metric_need_not_be_the_monitored_one():
     config = config_from_mapping({"data": "digits", "monitor": "val_loss", "expect": expect("accuracy")})
-    assert config.expect.metric == "accuracy"
+    assert config.expect[0].metric == "accuracy"
 
 
 def test_a_callback_may_watch_what_only_a_plugin_knows_or_keras_logs_besides():
