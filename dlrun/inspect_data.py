@@ -94,7 +94,7 @@ def inspect_data(config: Config, *, plot: Path | None = None) -> Inspection:
     with open_session(_only_data(config)):
         raw = read_data(config)
         data = load_data(config, dataset=raw)
-        order = sample_order(data.splits["training"], config.seed, 0)
+        order = sample_order(data.splits["training"], config.training, config.seed, 0)
         feeder = Feeder(data.encoder, {**data.arrays, **data.shared})
         rows = order[: config.training.batch_size]
         batch = _training_batch(data, feeder, rows, config.seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +46,7 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
     batch_size = config.training.batch_size
     short = replace(data, splits={name: rows[: BATCHES * batch_size] for name, rows in data.splits.items()})
     save_preprocessing(data, run.preprocess)
-    experiment = Experiment(with_section(config, "training", epochs=2, tensorboard=False), run, short, ignore)
+    experiment = Experiment(_shortened(config), run, short, ignore)
     outcome = run_routine(experiment)
     saved = sorted(run.path.glob("last*.keras"))
     models = [load_model(path) for path in saved]
@@ -55,8 +54,8 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
         _check_reloaded(models[0], short, run)
     table = join_tables([describe_model(model) for model in models])
     first, second = outcome.progress.seconds[0], outcome.progress.seconds[-1]
-    steps = math.ceil(len(data.splits["training"]) / batch_size)
-    per_step = second / math.ceil(len(short.splits["training"]) / batch_size)
+    steps = config.training.steps(len(data.splits["training"]))
+    per_step = second / experiment.config.training.steps(len(short.splits["training"]))
     return Rehearsal(
         model=table,
         rows={name: len(rows) for name, rows in data.splits.items()},
@@ -67,6 +66,12 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
         training_bytes=training_bytes(table, batch_size),
         notes=data.notes,
     )
+
+
+def _shortened(config: Config) -> Config:
+    steps = config.training.steps_per_epoch
+    short = {} if steps is None else {"steps_per_epoch": min(BATCHES, steps)}
+    return with_section(config, "training", epochs=2, tensorboard=False, **short)
 
 
 def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:

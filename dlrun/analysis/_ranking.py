@@ -81,6 +81,8 @@ def _data(entry: Entry) -> str:
 def _budget(entry: Entry) -> str:
     training, rows = entry.config["training"], _mapping(entry.data.get("rows")).get("training")
     epochs, batch_size = training.get("epochs"), training.get("batch_size")
+    if steps := training.get("steps_per_epoch"):
+        return f"{epochs} epochs of {steps:,} steps"
     if isinstance(rows, int) and isinstance(batch_size, int) and batch_size > 0:
         return f"{epochs} epochs of {math.ceil(rows / batch_size):,} steps"
     return f"{epochs} epochs"

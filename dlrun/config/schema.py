@@ -118,8 +118,7 @@ class Training(Section):
     )
     steps_per_epoch: int | None = Field(
         None,
-        description="Steps that count as an epoch; the next one goes on with the rows that follow. Empty: one pass over "
-        "all.",
+        description="Steps that count as an epoch; the next one goes on with the rows that follow. Empty: one pass.",
         ge=1,
     )
     class_weight: Literal["balanced"] | dict[str | int, float] | None = Field(
@@ -210,7 +209,7 @@ class Expect(Section):
     after: Literal["train", "retrain"] = Field(
         "train", description="Which run: this one, or that of `dlrun retrain` after it."
     )
-    source: str = Field("", description="Section and listing, as in DLwP 3.4.4, listing 3-10; where the tolerance is from.")
+    source: str = Field("", description="Section, listing, and where the tolerance is from.")
 
     @property
     def is_order(self) -> bool:

@@ -25,7 +25,7 @@ class SeriesEncoder(Encoder):
     Raw rows are window ends: the window of end r is the positions r - lookback, r - lookback + step, ..., r - step, and
     its target lies `delay` positions after r (DLwP 6.3.2). `columns` are the features in their order, `target` the
     target's column, which need not be one of them. `target_reach` is how far behind its end a row counts as training
-    data: `delay`, or 0.
+    data: `delay`, or 0. `reverse` turns each window round, the latest position first.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class SeriesEncoder(Encoder):
         target_reach: int,
         normalize: bool,
         form: SeriesForm,
+        reverse: bool = False,
     ) -> None:
         self.columns = list(columns)
         self.target = target
@@ -50,6 +51,7 @@ class SeriesEncoder(Encoder):
         self.target_reach = target_reach
         self.normalize = normalize
         self.form = form
+        self.reverse = reverse
         self.mean = np.zeros(len(self.columns))
         self.std = np.ones(len(self.columns))
         self.scale: TargetScale | None = None
@@ -85,6 +87,7 @@ class SeriesEncoder(Encoder):
         """`(batch, lookback // step, features)` float32."""
         ends = ops.take(arrays["ends"], indices, axis=0)
         back = np.arange(-self.lookback, 0, self.step, dtype="int32")
+        back = back[::-1] if self.reverse else back
         return ops.take(arrays["series"], ends[:, None] + back, axis=0)
 
     def target_scale(self, task: str) -> TargetScale | None:
@@ -145,6 +148,7 @@ class SeriesEncoder(Encoder):
             "delay": self.delay,
             "target_reach": self.target_reach,
             "normalize": self.normalize,
+            "reverse": self.reverse,
             "form": vars(self.form) | {"missing": list(self.form.missing)},
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),

@@ -34,6 +34,7 @@ def timeseries_csv(
     ranges: dict[str, list[int | None]] = {},  # noqa: B006
     edges: Literal["reach_back", "inside", "book"] = "reach_back",
     max_validation_windows: int | None = None,
+    reverse: bool = False,
     normalize: bool = True,
     header: bool | Literal["auto"] = "auto",
     delimiter: str = "auto",
@@ -55,7 +56,7 @@ def timeseries_csv(
     `edges`: a row belongs to a part when its target lies in it. reach_back: windows of validation and test may begin in
     earlier parts, since the past is known; inside: they may not either; book: as DLwP 6.3.2 prints it, windows stay
     inside, targets may lie up to `delay` rows behind the end of the part.
-    `max_validation_windows`: so many at most, evenly spaced.
+    `max_validation_windows`: so many at most, evenly spaced. `reverse`: each window backwards in time (DLwP 6.3.8).
     `normalize`: standardise inputs and target by mean and standard deviation of the training rows only; what dlrun
     reports is in original units too.
     `header`, `delimiter`, `decimal`: as for `csv`. `encoding`: auto is UTF-8, else Latin-1.
@@ -88,6 +89,7 @@ def timeseries_csv(
             delay=delay,
             target_reach=0 if edges == "book" else delay,
             normalize=normalize,
+            reverse=reverse,
             form=replace(form, decimal=series.decimal),
         ),
         tasks={task: Task("regression", unit=unit.group(1) if (unit := _UNIT.search(name)) else "")},

@@ -47,7 +47,7 @@ class _EpochClock(keras.callbacks.Callback):
     def __init__(self, experiment: Experiment, epoch: int, steps_done: int) -> None:
         super().__init__()
         self._rows = experiment.data.splits["training"]
-        self._seed, self._shuffle = experiment.config.training_seed, experiment.config.training.shuffle
+        self._seed, self._training = experiment.config.training_seed, experiment.config.training
         self._first = self._epoch = epoch
         self._steps_done = steps_done
 
@@ -56,7 +56,7 @@ class _EpochClock(keras.callbacks.Callback):
 
     def order(self) -> tuple[np.ndarray, int, int]:
         """The rows of this epoch, the seed of its augmentations, and the first step to do."""
-        rows = sample_order(self._rows, self._seed, self._epoch) if self._shuffle else self._rows
+        rows = sample_order(self._rows, self._training, self._seed, self._epoch)
         first = self._steps_done if self._epoch == self._first else 0
         return rows, child_seed(self._seed, "augment", self._epoch), first
 
@@ -110,7 +110,7 @@ def _settle_execution(
         model,
         callbacks,
         streams=streams(experiment.data.arrays),
-        steps=math.ceil(rows / training.batch_size) * training.epochs,
+        steps=training.steps(rows) * training.epochs,
         batch_size=training.batch_size,
         on_gpu=computes_on_gpu(),
     )
@@ -151,9 +151,10 @@ def _fit(
             first_logs=logs,
         )
         return
+    samples = training.samples_per_epoch(len(experiment.data.splits["training"]))
     fit_stepwise(
         model,
-        training_batches(feeder, clock.order, len(experiment.data.splits["training"]), training.batch_size),
+        training_batches(feeder, clock.order, samples, training.batch_size),
         validation=None if validation is None else batches_in_order(feeder, validation, training.batch_size),
         epochs=range(done, epochs),
         callbacks=hooks,
@@ -175,7 +176,7 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
             parameters=model.count_params(),
             trainable_parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
             epochs=training.epochs,
-            steps_per_epoch=math.ceil(len(experiment.data.splits["training"]) / training.batch_size),
+            steps_per_epoch=training.steps(len(experiment.data.splits["training"])),
             monitor=monitor[0],
             mode="max" if monitor[1] == "max" else "min",
             execution=execution.mode,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from dlrun.config.schema import Training
 from dlrun.data._dataset import Arrays, Encoder, Prepared
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
@@ -19,12 +21,24 @@ Purpose = Literal["training", "validation", "inputs"]  # what a batch is for; "i
 Order = Callable[[], tuple[np.ndarray, int, int]]  # gives the rows `(n,)` of an epoch, its seed, the first step to do
 
 
-def sample_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """The rows in the order of an epoch (counted from 0): a function of (seed, epoch), never of a running generator.
+def sample_order(rows: np.ndarray, training: Training, seed: int, epoch: int) -> np.ndarray:
+    """The samples of an epoch (counted from 0), in order: a function of (seed, epoch), never of a running generator.
 
-    Shape `(n,)` in and out; NumPy's PCG64 seeded with the branch `shuffle` of the seed tree.
+    `rows` `(n,)` are the training part, the result has `training.samples_per_epoch(n)` of them: those that follow where
+    the epoch before stopped in one pass over the rows after the other, or draws from all of them. NumPy's PCG64, seeded
+    with the branch `shuffle` of the seed tree by the number of the pass, or of the epoch.
     """
-    return np.random.default_rng(child_seed(seed, "shuffle", epoch)).permutation(rows)
+
+    def random(number: int) -> np.random.Generator:
+        return np.random.default_rng(child_seed(seed, "shuffle", number))
+
+    count = training.samples_per_epoch(len(rows))
+    if training.draws == "with_replacement":
+        return rows[random(epoch).integers(0, len(rows), count)]
+    first, start = divmod(epoch * count, len(rows))
+    passes = range(first, first + math.ceil((start + count) / len(rows)))
+    orders = [random(number).permutation(rows) if training.shuffle else rows for number in passes]
+    return np.concatenate(orders)[start : start + count]
 
 
 def targets_for_model(targets: np.ndarray, task: Task) -> np.ndarray:

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
 from dlrun.data._series import SeriesEncoder
+from dlrun.data._series_parts import Windows, row_parts
 from dlrun.data._sources import DataContext
 from dlrun.data.timeseries_csv import timeseries_csv
 from dlrun.engine.baselines import baselines
@@ -70,6 +72,56 @@ def test_batches_are_those_of_a_loop_over_the_window_also_inside_tf_data(prepare
     targets = [(values[end + 4, 1] - values[:120, 1].mean()) / values[:120, 1].std() for end in arrays["ends"][rows]]
     np.testing.assert_allclose(data.targets["T"][rows], targets, rtol=1e-4)
     np.testing.assert_allclose(data.original_targets["T"][rows], values[arrays["ends"][rows] + 4, 1], rtol=1e-6)
+
+
+def test_reversed_windows_begin_with_the_latest_row(prepare):
+    forward, backward = (prepare(reverse=reverse) for reverse in (False, True))
+    rows = np.array([0, 7, 103])
+    one, other = (data.encoder.batch({**data.arrays, **data.shared}, rows) for data in (forward, backward))
+    np.testing.assert_array_equal(other, one[:, ::-1])
+    np.testing.assert_array_equal(backward.persistence["T"], forward.persistence["T"])
+    assert SeriesEncoder.from_state(json.loads(json.dumps(backward.encoder.get_state()))).reverse
+
+
+def books_rows(least, most, lookback, delay, count):
+    """The rows that DLwP listing 6-33 draws from when shuffled, and those of one cycle of 128 at a time when not."""
+    most = count - delay - 1 if most is None else most
+    start, cycle = least + lookback, []
+    row = start
+    while row + 128 < most:
+        cycle.append(np.arange(row, min(row + 128, most)))
+        row += len(cycle[-1])
+    return np.arange(start, most), np.concatenate(cycle)
+
+
+def test_the_windows_of_the_books_file_are_the_books():
+    """DLwP listing 6-34: lookback 1440, step 6, delay 144, 420,551 rows."""
+    windows = Windows(lookback=1440, delay=144, edges="book")
+    bounds = {"training": (0, 200_000), "validation": (200_001, 300_000), "test": (300_001, 420_551)}
+    ends, parts = row_parts(Path("jena.csv"), bounds, windows, np.ones(420_551, bool))
+    training, _ = books_rows(0, 200_000, 1440, 144, 420_551)
+    np.testing.assert_array_equal(ends[parts["training"]], training)
+    assert len(training) == 198_560
+    assert 500 * 128 == 64_000
+    _, validation = books_rows(200_001, 300_000, 1440, 144, 420_551)
+    found = ends[parts["validation"]]
+    np.testing.assert_array_equal(found[: len(validation)], validation)
+    assert (len(validation), len(validation) // 128, (300_000 - 200_001 - 1440) // 128) == (98_432, 769, 769)
+    assert len(found) == 98_432 + 127  # the book leaves out what does not fill a batch
+    bounds["validation"] = (200_001, 299_873)
+    ends, parts = row_parts(Path("jena.csv"), bounds, windows, np.ones(420_551, bool))
+    np.testing.assert_array_equal(ends[parts["validation"]], validation)
+    test, cycle = books_rows(300_001, None, 1440, 144, 420_551)
+    np.testing.assert_array_equal(ends[parts["test"]], [*test, 420_406])  # whose target is the last row
+    assert (len(cycle) // 128, (420_551 - 300_001 - 1440) // 128) == (929, 930)
+
+
+def test_the_statistics_are_those_of_the_books_training_rows(prepare):
+    data = prepare(edges="book", ranges={"training": [0, 100], "validation": [101, 150], "test": [151, None]})
+    values = table(lines())[:100]
+    np.testing.assert_allclose(data.encoder.mean, values.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(data.encoder.std, values.std(axis=0), rtol=1e-5)
+    assert data.target_scales["T"].std[0] == pytest.approx(values[:, 1].std(), rel=1e-5)
 
 
 def test_windows_and_targets_are_those_of_keras_own_utility(prepare):

@@ -16,6 +16,7 @@ from dlrun.run_dir import RunDir
 from dlrun.train import train
 
 MODES = ("stepwise", "whole_epoch")
+TRAINING = {"epochs": 4, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000}
 STEPS = 8  # an epoch's 450 rows in batches of 64, the last of 2
 OWN_STEP = '''
 import dlrun
@@ -80,6 +81,7 @@ NETS = {
         "callbacks": [{"name": "SwapEMAWeights", "swap_on_epoch": True}],
         "optimizer": {"name": "adam", "use_ema": True, "ema_momentum": 0.5},
     },
+    "draws with replacement": {"training": {**TRAINING, "draws": "with_replacement", "steps_per_epoch": 8}},
     "a metric with a state": {"metrics": ["accuracy", {"AUC": {}}], "loss": "categorical_crossentropy"},
 }
 MOMENTS = {"in epoch 1": (1, 3), "at the end of epoch 2": (2, None), "in epoch 3": (3, 5), "before validation": (2, 8)}
@@ -110,7 +112,7 @@ def small(tmp_path_factory):
             "data": "digits",
             "split": {"test": 1247, "validation": 100},
             "model": {"name": "mlp", "hidden": [8]},
-            "training": {"epochs": 4, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000},
+            "training": TRAINING,
             "runtime": {"execution": mode, "jit_compile": jit_compile},
         }
         return config_from_mapping({**defaults, **keys})
@@ -173,6 +175,7 @@ def weights_in(file):
 
 
 QUICK = [(mode, "all at once", moment) for mode in MODES for moment in MOMENTS if "end" not in moment]
+QUICK += [(mode, "draws with replacement", "in epoch 3") for mode in MODES]
 CASES = [case for case in itertools.product(MODES, NETS, MOMENTS) if "XLA" not in case[1] or "epoch 3" in case[2]]
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dlrun.config.loading import config_from_mapping
+from dlrun.config.schema import Training
 from dlrun.engine.feeding import Feeder, sample_order, targets_for_model
 from dlrun.engine.pipelines import batches_in_order, training_batches
 from dlrun.engine.resolve import load_data
@@ -10,11 +11,34 @@ from dlrun.spec import Task
 
 def test_the_order_is_a_function_of_seed_and_epoch():
     rows = np.arange(100, 200)
-    first = sample_order(rows, seed=1, epoch=0)
-    np.testing.assert_array_equal(first, sample_order(rows, seed=1, epoch=0))
+    first = sample_order(rows, Training(), seed=1, epoch=0)
+    np.testing.assert_array_equal(first, sample_order(rows, Training(), seed=1, epoch=0))
     np.testing.assert_array_equal(np.sort(first), rows)
-    assert (first != sample_order(rows, seed=1, epoch=1)).any()
-    assert (first != sample_order(rows, seed=2, epoch=0)).any()
+    assert (first != sample_order(rows, Training(), seed=1, epoch=1)).any()
+    assert (first != sample_order(rows, Training(), seed=2, epoch=0)).any()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("steps", [1, 3, 9])
+def test_epochs_of_stated_length_go_on_where_the_last_one_stopped(shuffle, steps):
+    rows = np.arange(100, 120)
+    whole, part = Training(shuffle=shuffle), Training(shuffle=shuffle, batch_size=8, steps_per_epoch=steps)
+    passes = np.concatenate([sample_order(rows, whole, 1, epoch) for epoch in range(20)])
+    found = [sample_order(rows, part, 1, epoch) for epoch in range(5)]
+    assert [len(one) for one in found] == [8 * steps] * 5
+    np.testing.assert_array_equal(np.concatenate(found), passes[: 40 * steps])
+
+
+def test_draws_with_replacement_are_even_and_a_function_of_seed_and_epoch():
+    rows = np.arange(100, 110)
+    training = Training(draws="with_replacement", batch_size=100, steps_per_epoch=100)
+    first = sample_order(rows, training, 1, 0)
+    np.testing.assert_array_equal(first, sample_order(rows, training, 1, 0))
+    assert (first != sample_order(rows, training, 1, 1)).any()
+    values, counts = np.unique(first, return_counts=True)
+    np.testing.assert_array_equal(values, rows)
+    assert abs(counts - 1000).max() < 120  # four standard deviations of a binomial count
+    assert len(sample_order(rows, Training(draws="with_replacement"), 1, 0)) == 10
 
 
 @pytest.mark.parametrize(

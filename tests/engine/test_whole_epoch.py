@@ -63,6 +63,11 @@ PAIRS = {
         "model": {**SMALL_RNN, "cell": "gru", "bidirectional": True},
         "training": BY_32,
     },
+    "series drawn with replacement": {
+        "data": SERIES,
+        "model": {**SMALL_RNN, "cell": "simple"},
+        "training": {"epochs": 2, "batch_size": 16, "steps_per_epoch": 7, "draws": "with_replacement"},
+    },
     "images and convnet": {
         "data": {"name": "image_folder", "path": "pets", "height": 8, "width": 8},
         "model": {"name": "convnet", "filters": [4], "hidden": [4], "dropout": 0.3, "batch_normalization": True},
@@ -83,6 +88,7 @@ PAIRS = {
 
 WITH_XLA = ("words as multi-hot and mlp", "series and lstm", "several arrays and graph")
 QUICK = ("array and mlp", "table and layers", "words as multi-hot and mlp", "images and convnet", "several outputs")
+QUICK += ("series drawn with replacement",)
 
 
 @pytest.fixture(scope="module")
