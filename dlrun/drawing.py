@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from pathlib import Path
 
@@ -85,3 +85,34 @@ def shortened(text: str, most: int) -> str:
     """The text, cut after `most` characters, its control characters written out: no font has them."""
     text = visible(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@plain_texts
+def draw_mean_curves(
+    epochs: Sequence[int],
+    means: Mapping[str, Sequence[float]],
+    path: Path,
+    *,
+    each: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    marked: int | None = None,
+    title: str = "",
+) -> None:
+    """Curves of several metrics below each other, all over the same epochs; `each` has thin lines beside a curve by its
+    name, `marked` is an epoch that gets a line.
+    """
+    path.parent.mkdir(exist_ok=True)
+    figure = Figure(figsize=(6.4, min(MOST_INCHES, 0.6 + 2.9 * len(means))), layout="constrained")
+    for place, (name, values) in enumerate(means.items(), 1):
+        axes = figure.add_subplot(len(means), 1, place)
+        for number, line in enumerate((each or {}).get(name, [])):
+            axes.plot(epochs, line, color=GREY, linewidth=0.6, alpha=0.5, label=None if number else "each fold")
+        axes.plot(epochs, values, color=BLUE, linewidth=2, label="mean of the folds")
+        if marked is not None:
+            axes.axvline(marked, color=ORANGE, linestyle=":", linewidth=1.5, label=f"epoch {marked}")
+        axes.set(xlabel="epoch" if place == len(means) else "", ylabel=name.replace("_", " "))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=120)

@@ -57,6 +57,15 @@ def steering_variables() -> dict[str, str]:
     }
 
 
+def nvidia_gpus() -> int:
+    """How many NVIDIA GPUs this process may use, told without loading any library (Linux; elsewhere 0)."""
+    there = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return there
+    return min(there, len([device for device in chosen.split(",") if device.strip() not in ("", "-1")]))
+
+
 def _cpu_model() -> str:
     """What the processor calls itself (`model name` in /proc/cpuinfo on Linux)."""
     try:

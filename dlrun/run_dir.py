@@ -143,10 +143,9 @@ class RunDir:
 
         The last of the `sessions` in the record is the one that begins.
         """
-        process = {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
         before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure")}
         now = datetime.now().astimezone().isoformat(timespec="microseconds")
-        state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": process}
+        state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": this_process()}
         if sessions := record.get("sessions"):
             state["sessions"] = [*sessions[:-1], {"started": now, **sessions[-1]}]
         write_json(self.record_file, {"started": now, **before, **state})
@@ -172,7 +171,7 @@ class RunDir:
     def status(self) -> str:
         """The status in `run.json`; a running run whose process is gone counts as interrupted."""
         record = self.record()
-        if record["status"] == RUNNING and not _alive(record.get("process") or {}):
+        if record["status"] == RUNNING and not alive(record.get("process") or {}):
             return INTERRUPTED
         return str(record["status"])
 
@@ -224,8 +223,13 @@ def _process_start(pid: int) -> int | None:
         return None
 
 
-def _alive(process: dict[str, Any]) -> bool:
-    """Whether the process that owns a run still runs; true when it belongs to another machine."""
+def this_process() -> dict[str, Any]:
+    """What tells this process from all others, for `alive`."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
+
+
+def alive(process: dict[str, Any]) -> bool:
+    """Whether a process that owns a run or study still runs; true when it belongs to another machine."""
     if process.get("host") != socket.gethostname():
         return True
     try:

@@ -50,6 +50,7 @@ def _register_verbs() -> None:
         evaluate,
         fetch,
         init,
+        kfold,
         predict,
         retrain,
         runs,
@@ -63,6 +64,7 @@ def _register_verbs() -> None:
     app.command("train", rich_help_panel="Run")(train.train)
     app.command("evaluate", rich_help_panel="Run")(evaluate.evaluate)
     app.command("predict", rich_help_panel="Run")(predict.predict)
+    app.command("kfold", rich_help_panel="Run")(kfold.kfold)
     app.command("retrain", rich_help_panel="Run")(retrain.retrain)
     app.command("check", rich_help_panel="Before a run")(check.check)
     app.command("show", rich_help_panel="Before a run")(show.show)

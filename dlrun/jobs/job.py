@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunDirError
-from dlrun.run_dir import COMPLETED, FAILED, RunDir
+from dlrun.run_dir import COMPLETED, FAILED, RUNNING, RunDir
 
 
 @dataclass(frozen=True)
 class Job:
-    """Train `config_file` into `run_dir`. The command is one a user could type."""
+    """Train `config_file` into `run_dir`. The command is one a user could type.
+
+    A failed run counts as done, since it would fail again; `again` asks to try it all the same.
+    """
 
     config_file: Path
     run_dir: Path
+    again: bool = False
 
     @property
     def command(self) -> list[str]:
@@ -35,4 +39,9 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do: the run is completed, or failed in a way that would repeat itself."""
-        return self.status() in (COMPLETED, FAILED)
+        return self.status() in ((COMPLETED,) if self.again else (COMPLETED, FAILED))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another process works on the run: one that outlived whoever started it."""
+        return self.status() == RUNNING

@@ -1,0 +1,102 @@
+"""`dlrun kfold`: K-fold cross-validation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Quiet, Set
+
+if TYPE_CHECKING:
+    from dlrun.studies._study_dir import StudyDir
+    from dlrun.studies.kfold import Plan
+
+
+def kfold(
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG",
+            help="A YAML file, or the name of a shipped config.",
+            autocompletion=_options.complete_config,
+        ),
+    ] = None,
+    overrides: Set = None,
+    n_splits: Annotated[int | None, typer.Option("--n-splits", "-k", help="Number of folds (default 4).")] = None,
+    repeats: Annotated[int | None, typer.Option(help="All folds so often, reshuffled before each.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Folds at once. Default: one per GPU, or per core.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="STUDY", help="Do what is missing of a study.")
+    ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="Then train on all rows but test, and read test once.")
+    ] = False,
+    final_batch_size: Annotated[int | None, typer.Option(min=1, help="Batch size of the final model.")] = None,
+    weights: Annotated[
+        Literal["last", "best"], typer.Option(help="Which weights of a fold predict its held-out rows.")
+    ] = "last",
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train every fold of a cross-validation, each an ordinary run, and say what they say together."""
+    from dlrun.cli import _kfold_tables as tables
+    from dlrun.config.overrides import setting
+    from dlrun.studies import kfold as study_of
+    from dlrun.studies._study_dir import find_study
+
+    if (config is None) == (resume is None):
+        raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
+    stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats, "data.dir": data_dir}
+    options = [setting(key, value) for key, value in stated.items() if value is not None]
+    options += [*(overrides or []), *(["data.sample=true"] if sample else [])]
+    if resume is not None:
+        if options:
+            raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
+        study = find_study(resume, outputs)
+        study_of.check_resumable(study)
+        tables.show_resumed(study, quiet=quiet)
+    else:
+        plan = _plan(str(config), options, jobs)
+        if dry_run:
+            tables.show_plan(plan, as_json=as_json)
+            return
+        study = _begin(plan, outputs, quiet=quiet)
+    chosen = study_of.Options(weights, final, final_batch_size, jobs)
+    summary = study_of.run(
+        study,
+        chosen,
+        command=["dlrun", *sys.argv[1:]],
+        on_end=tables.fold_printer(quiet=quiet),
+        tell=tables.teller(quiet=quiet),
+    )
+    tables.show_end(study, summary, as_json=as_json)
+
+
+def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
+    from dlrun.environment import available_cores
+    from dlrun.machine import nvidia_gpus
+    from dlrun.studies.kfold import plan
+
+    loaded = _options.load(config, options, to_train=True)
+    gpus = nvidia_gpus() if loaded.runtime.device in ("auto", "gpu") else 0
+    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)
+
+
+def _begin(plan: Plan, outputs: Path, *, quiet: bool) -> StudyDir:
+    from dlrun.cli import _kfold_tables as tables
+    from dlrun.studies.kfold import begin, unfinished
+
+    earlier = unfinished(plan, outputs)
+    study = begin(plan, outputs)
+    tables.show_begun(plan, study, earlier, quiet=quiet)
+    return study

@@ -1,0 +1,176 @@
+"""K-fold cross-validation (DLwP 3.6.4, 4.2.1): each fold is an ordinary run, what they say together is the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.dumping import dump_config
+from dlrun.config.loading import load_config
+from dlrun.config.schema import Config, Fold, Kfold, with_section
+from dlrun.engine.signals import interrupted_by_signals
+from dlrun.errors import ConfigError, DlrunError, Interrupted, JobError, listing
+from dlrun.files import make_folder, short, write_json, write_text
+from dlrun.jobs.job import Job
+from dlrun.jobs.local import JobResult, run_jobs
+from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
+from dlrun.studies import _final, _out_of_fold, _pictures
+from dlrun.studies._study_dir import StudyDir, list_studies, write_table
+from dlrun.studies._summary import curve_rows, read_fold, summarise
+
+OnEnd = Callable[[RunDir, JobResult], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The folds of a study by the names of their runs, and how many of them run at once."""
+
+    config: Config
+    folds: dict[str, Config]
+    slots: int
+
+
+def plan(config: Config, *, jobs: int | None, cores: int, gpus: int = 0) -> Plan:
+    """The folds as configs: `split.fold` says which rows validate, `runtime.threads` shares the cores among those that
+    run at once, so that each fold repeated alone gives the same bits.
+
+    `jobs` is how many the user wants at once. Without: one per GPU, else one per core, or fewer where the config says
+    how many threads each takes.
+    """
+    kfold = config.kfold or Kfold()  # type: ignore[call-arg]
+    wanted = jobs or (gpus if gpus else max(1, cores // (config.runtime.threads or 1)))
+    slots = min(wanted, kfold.n_splits * kfold.repeats)
+    threads = config.runtime.threads or max(1, cores // slots)
+    split = config.split.model_copy(update={"kind": kfold.kind or config.split.kind})
+    base = config.model_copy(update={"kfold": None, "expect": [], "split": split})
+    base = with_section(base, "runtime", threads=threads)
+    folds: dict[str, Config] = {}
+    for repeat in range(kfold.repeats):
+        for index in range(kfold.n_splits):
+            name = f"fold-{index}" if kfold.repeats == 1 else f"repeat-{repeat}-fold-{index}"
+            fold = Fold(index=index, n_splits=kfold.n_splits, repeat=repeat)
+            device = f"gpu:{len(folds) % gpus}" if gpus > 1 else config.runtime.device
+            folds[name] = with_section(with_section(base, "split", fold=fold), "runtime", device=device)
+    return Plan(config.model_copy(update={"kfold": kfold}), folds, slots)
+
+
+def begin(plan: Plan, outputs: Path) -> StudyDir:
+    """Claim a directory and write the plan into it. Raises RunDirError."""
+    study = StudyDir.create(outputs, plan.config.name, "kfold")
+    make_folder(study.configs)
+    write_text(study.config_file, dump_config(plan.config))
+    for name, config in plan.folds.items():
+        write_text(study.config_of(name), dump_config(config))
+    study.start(verb="kfold", name=plan.config.name, plan={"folds": list(plan.folds), "slots": plan.slots})
+    return study
+
+
+def unfinished(plan: Plan, outputs: Path) -> StudyDir | None:
+    """The latest study of the same config under `outputs`, if it was interrupted or failed."""
+    wanted = dump_config(plan.config)
+    for study in reversed(list_studies(outputs)):
+        same = study.config_file.exists() and study.config_file.read_text(encoding="utf-8") == wanted
+        if same and study.path.parent.name == plan.config.name:
+            return study if study.status() in (INTERRUPTED, FAILED) else None
+    return None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study goes on: `weights` (best or last) of each fold predict its held-out rows, `final` asks for the final
+    model, `slots` for another number of folds at once than planned.
+    """
+
+    weights: str = "last"
+    final: bool = False
+    final_batch_size: int | None = None
+    slots: int | None = None
+
+
+def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd, tell: Tell) -> dict[str, Any]:
+    """Do what is missing of a study and return its summary, which is `summary.json`.
+
+    Completed folds are kept, interrupted ones go on, failed ones are tried again. `on_end` hears of each fold's end.
+    Raises JobError that names the folds that failed, Interrupted with the command that goes on, DlrunError.
+    """
+    with study.owned():
+        study.start(command=command)
+        status, failure = COMPLETED, ""
+        try:
+            with interrupted_by_signals():
+                return _work(study, options, on_end, tell)
+        except KeyboardInterrupt as error:
+            status = INTERRUPTED
+            hint = f"go on with: dlrun kfold --resume {short(study.path)}"
+            raise Interrupted("stopped; the folds have their checkpoints", resumable=True, hint=hint) from error
+        except DlrunError as error:
+            status, failure = FAILED, str(error)
+            raise
+        except BaseException as error:
+            status, failure = FAILED, f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            study.end(status, **({"failure": failure} if failure else {}))
+
+
+def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
+    planned = study.record()["plan"]
+    _train_folds(study, planned["folds"], options.slots or planned["slots"], on_end)
+    config = load_config(study.config_file)
+    before = study.summary() if study.summary_file.exists() else {}
+    folds = [read_fold(study.run(name)) for name in planned["folds"]]
+    summary = summarise(config, folds) | {"out_of_fold": None, "final": before.get("final")}
+    curve = curve_rows(summary, folds)
+    write_table(study.curve_file, curve)
+    _pictures.draw(study.plots, curve, folds, summary)
+    write_json(study.summary_file, summary)
+    known = before.get("out_of_fold") or {}
+    if known.get("weights") != options.weights:
+        known = _out_of_fold.predict(study, planned["folds"], options.weights)
+    summary["out_of_fold"] = known
+    write_json(study.summary_file, summary)
+    if options.final:
+        epochs = summary["recommended_epochs"]
+        summary["final"] = _final.train_and_read(study, config, epochs, options.final_batch_size, tell)
+        write_json(study.summary_file, summary)
+    return summary
+
+
+def _train_folds(study: StudyDir, names: list[str], slots: int, on_end: OnEnd) -> None:
+    """Run the folds that are not completed. Raises JobError naming those that failed."""
+    jobs = [Job(study.config_of(name), study.run(name).path, again=True) for name in names]
+    results = run_jobs(jobs, slots, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
+    failed = {result.job.run_dir.name: why_failed(result) for result in results if result.status != COMPLETED}
+    if failed:
+        reasons = dict.fromkeys(failed.values())
+        message = f"{len(failed)} of {len(names)} folds failed: {listing(failed)}"
+        if len(reasons) == 1 and len(failed) > 1:
+            message += f"\n{next(iter(reasons))}"
+        else:
+            message += "".join(f"\n{name}: {reason}" for name, reason in failed.items())
+        raise JobError(
+            message, hint=f"the other folds are kept; try again with: dlrun kfold --resume {short(study.path)}"
+        )
+
+
+def why_failed(result: JobResult) -> str:
+    """The message of a run that is not completed: from its record, else the end of what its process printed."""
+    run = RunDir(result.job.run_dir)
+    failure: Mapping[str, Any] = (run.record().get("failure") or {}) if result.status == FAILED else {}
+    text = str(failure.get("message", "")).removeprefix("error: ")
+    if not text:
+        output = run.path.with_name(f"{run.id}.out")
+        lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.exists() else []
+        ended = f"its process ended with code {result.exit_code}"
+        errors = [line for line in lines if line.startswith("error: ")]
+        text = errors[-1].removeprefix("error: ") if errors else ended
+    return text.splitlines()[0]
+
+
+def check_resumable(study: StudyDir) -> None:
+    """Raise ConfigError for a study of another verb."""
+    if study.record().get("verb") != "kfold":
+        raise ConfigError(f"{study.id} is no study of dlrun kfold")
