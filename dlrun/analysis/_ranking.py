@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from dlrun.analysis._entries import Entry
+from dlrun.analysis.reasons import resumed_inexactly
 
 
 def why_unranked(groups: Sequence[Sequence[Entry]]) -> list[str]:
@@ -36,7 +37,7 @@ def notes_on(groups: Sequence[Sequence[Entry]]) -> list[str]:
     notes = []
     if stand_ins := [entry for entry in entries if entry.data.get("sample")]:
         notes.append(f"generated stand-in data (--sample), the figures mean nothing: {runs_text(stand_ins)}")
-    if inexact := [entry for entry in entries if _mapping(entry.record.get("resume")).get("exact") is False]:
+    if inexact := [entry for entry in entries if resumed_inexactly(entry.record)]:
         notes.append(f"resumed, but not exactly: {runs_text(inexact)}")
     notes += _unequal("unequal budgets", entries, _budget)
     notes += _unequal("the code differs", entries, _code)

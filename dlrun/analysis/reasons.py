@@ -79,10 +79,17 @@ def _of_sessions(record: Mapping[str, Any]) -> list[str]:
         changed = [name for name in _OF_A_SESSION if number > 1 and isinstance(session, Mapping) and name in session]
         if changed:
             found.append(f"it went on, in its session {number}, with other {' and '.join(changed)}")
-    if isinstance(resume, Mapping) and resume.get("exact") is False:
+    if isinstance(resume, Mapping) and resumed_inexactly(record):
         why = resume.get("reasons")
         found.append("it was resumed, not exactly: " + "; ".join(map(str, why if isinstance(why, list) else [why])))
     return found
+
+
+def resumed_inexactly(record: Mapping[str, Any]) -> bool:
+    """Whether a run went on, and not exactly. One that cannot go on exactly is marked before it is ever stopped."""
+    sessions, resume = record.get("sessions"), record.get("resume")
+    never_stopped = isinstance(sessions, list) and len(sessions) == 1
+    return isinstance(resume, Mapping) and resume.get("exact") is False and not never_stopped
 
 
 def _different(title: str, before: object, now: object) -> list[str]:

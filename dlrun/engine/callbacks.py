@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 
 from dlrun.config.schema import Component, Config
 from dlrun.errors import ConfigError, did_you_mean, listing
-from dlrun.files import first_line
+from dlrun.files import first_line, write_text
 from dlrun.keras_names import CALLBACK_PATHS
 from dlrun.run_dir import RunDir
 
@@ -61,3 +62,25 @@ def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str,
     path = folder / str(arguments.get(argument) or default)
     path.parent.mkdir(parents=True, exist_ok=True)
     return {**arguments, argument: str(path)}
+
+
+def csv_logs(callbacks: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.CSVLogger]:
+    """The callbacks that begin a CSV file with a run, rather than append to what is there."""
+    return [one for one in callbacks if isinstance(one, keras.callbacks.CSVLogger) and not one.append]
+
+
+def continue_logs(logs: Sequence[keras.callbacks.CSVLogger], epochs: int) -> None:
+    """Let CSV files go on after so many epochs, without the rows of later ones: Keras would begin them anew."""
+    for log in logs:
+        log.append = True
+        path = Path(log.filename)
+        if path.is_file():
+            rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [row for row in rows[1:] if _epoch_of(row, log.sep) < epochs]
+            write_text(path, "".join([rows[0], *kept]) if kept else "")
+
+
+def _epoch_of(row: str, separator: str) -> float:
+    """The epoch that a row begins with, counted from 0; of a damaged one infinity."""
+    first = row.partition(separator)[0]
+    return int(first) if first.isdigit() else math.inf

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.callbacks import make_callbacks
+from dlrun.engine.callbacks import continue_logs, csv_logs, make_callbacks
 from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.engine.exactness import tell_inexact_resume
 from dlrun.engine.execution_rules import Execution, choose_execution
 from dlrun.engine.feeding import Feeder, sample_order, streams
 from dlrun.engine.pipelines import batches_in_order, training_batches
@@ -83,10 +84,13 @@ def train_model(
     on_device = execution.mode == "whole_epoch"
     feeder = Feeder.of(experiment.data, weights=sample_weights(experiment), on_device=on_device)
     checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
+    if checkpoint:
+        continue_logs(csv_logs(callbacks), checkpoint.epoch)
     tensorboard = config.training.tensorboard and not any(c.name == "TensorBoard" for c in config.callbacks)
     validated = "validation" in experiment.data.splits
     seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
     plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard)
+    tell_inexact_resume(experiment, callbacks)
     _announce(model, experiment, monitor, execution)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)

@@ -44,8 +44,13 @@ def test_equal_runs_of_one_place_must_be_equal(pair):
         ({}, {"threads": 4096}, "4096 threads on"),
         ({"sessions": [{}, {"versions": {}}]}, {}, "it went on, in its session 2, with other versions"),
         ({"sessions": [{}, {"command": ["dlrun"]}]}, {}, None),
-        ({"resume": {"exact": False, "reasons": ["Mine keeps a file"]}}, {}, "not exactly: Mine keeps a file"),
+        (
+            {"resume": {"exact": False, "reasons": ["Mine keeps a file"]}, "sessions": [{}, {}]},
+            {},
+            "not exactly: Mine keeps a file",
+        ),
         ({"resume": {"exact": True, "reasons": []}}, {}, None),
+        ({"resume": {"exact": False, "reasons": ["x"]}, "sessions": [{"started": "now"}]}, {}, None),
         ({"versions": 3, "machine": [], "variables": "x", "sessions": 1, "resume": [], "git": "x"}, {}, None),
     ],
 )

@@ -121,9 +121,7 @@ def test_a_failed_write_leaves_the_older_generations_and_nothing_else(tmp_path, 
         if operation in ("mkdir", "open", "rename"):
             name, real = operation, getattr(pathlib.Path, operation)
             failing = ("state.json",) if operation == "open" else (".000001.tmp", ".000002.tmp")
-            patch.setattr(
-                pathlib.Path, name, lambda self, *a, **k: (full if self.name in failing else real)(self, *a, **k)
-            )
+            patch.setattr(pathlib.Path, name, lambda at, *a, **k: (full if at.name in failing else real)(at, *a, **k))
         else:
             patch.setattr(*{"write": (np, "savez"), "fsync": (os, "fsync")}[operation], full)
         with pytest.raises(RunDirError, match=r"checkpoint .* cannot be written: No space left on device"):
