@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dlrun.config.changes import FREE, changes
+from dlrun.config.identity import identity
 from dlrun.config.loading import load_config
 from dlrun.config.schema import Config
 from dlrun.errors import ConfigError
@@ -34,6 +36,15 @@ def check_resumable(run: RunDir, config: Config) -> None:
         raise ConfigError(f"the run {run.id} is in epoch {begun}", received=f"training.epochs={config.training.epochs}")
     if status == COMPLETED:
         _check_longer(run, config)
+
+
+def resumed_identity(run: RunDir, config: Config, record: Mapping[str, Any]) -> str | None:
+    """Which experiment the run is when it goes on: the one it was begun as, unless it became longer.
+
+    The config of the run states what was open at its beginning, so its own identity is another one.
+    """
+    same = identity(load_config(run.config_file)) == identity(config)
+    return record.get("identity") if same else None
 
 
 def _refuse_changes(trained: Config, config: Config) -> None:

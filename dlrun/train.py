@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlrun.config.dumping import dump_config
+from dlrun.config.identity import identity
 from dlrun.config.schema import Config, with_section
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import save_preprocessing
@@ -22,7 +23,7 @@ from dlrun.engine.signals import interrupted_by_signals, stop_on_signals, stoppe
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.files import write_json, write_text
-from dlrun.resuming import check_resumable
+from dlrun.resuming import check_resumable, resumed_identity
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 
 
@@ -50,11 +51,12 @@ def train(
         with run.owned(new=resume is None), RunLog(run, on_event) as emit:
             if resume:
                 before = run.record()
+                before["identity"] = resumed_identity(run, config, before)
                 run.metrics_file.unlink(missing_ok=True)  # of a completed run that shall have more epochs
                 began -= before.get("seconds") or 0  # a resumed run counts the time of its earlier part
                 run.start(another_session(before, session, run, about or {}))
             else:
-                record = provenance(config, session, run, about or {})
+                record = {"identity": identity(config), **provenance(config, session, run, about or {})}
                 config = keep_plugins(config, run)
                 config = with_section(config, "runtime", threads=session.threads, deterministic=session.deterministic)
                 write_text(run.config_file, dump_config(config))

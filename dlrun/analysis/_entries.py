@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.changes import LOGGING_CALLBACKS
+from dlrun.config.identity import experiment_values
 from dlrun.config.nodes import to_plain
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.errors import ConfigError, RunDirError
@@ -142,7 +142,8 @@ def _read_config(run: RunDir) -> dict[str, Any]:
     callbacks = values.get("callbacks") or []
     if not isinstance(callbacks, list) or not all(isinstance(one, dict) for one in callbacks):
         raise RunDirError(f"{run.config_file} is damaged: `callbacks` is not a list of callbacks")
-    acting = [one for one in callbacks if one.get("name") not in LOGGING_CALLBACKS]
+    values = experiment_values(values)
+    acting = values["callbacks"]
     values["callbacks"] = {_numbered(acting, place): one for place, one in enumerate(acting)}
     values["plugins"] = [_digest(path) for path in sorted(run.plugins.glob("*/*.py"))]
     return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ def retrain(
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the run's best epoch.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Default: the run's.")] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    run_dir: Annotated[Path | None, typer.Option("--run-dir", help="Put the new run exactly here.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -43,5 +45,5 @@ def retrain(
         for note in notes:
             on_event(Note(note))
         about = {"command": ["dlrun", *sys.argv[1:]], "parent": parent.id}
-        child = train(config, outputs=outputs, on_event=on_event, about=about)
+        child = train(config, outputs=outputs, run_dir=run_dir, on_event=on_event, about=about)
     _run_summary.show_end(child, as_json=as_json)

@@ -9,20 +9,14 @@ from typing import Any
 from dlrun.config.dumping import flow, plain_config
 from dlrun.config.schema import Config
 
-# What decides how long a run goes on, where its data lies and what it writes, but not what an epoch computes.
-FREE = (
-    "description",
-    "expect",
-    "small",
-    "kfold",
-    "data.dir",
-    "data.path",
-    "data.test_path",
-    "training.epochs",
+ABOUT = ("description", "expect", "small")  # what is said of an experiment
+PACE = (  # of writing; training computes the same with any
     "training.checkpoint_every_seconds",
     "training.checkpoint_every_steps",
     "training.tensorboard",
 )
+# What decides how long a run goes on, where its data lies and what it writes, but not what an epoch computes.
+FREE = (*ABOUT, "data.dir", "data.path", "data.test_path", "training.epochs", *PACE)
 LOGGING_CALLBACKS = ("CSVLogger", "TensorBoard", "RemoteMonitor")  # they only write what they see
 
 
