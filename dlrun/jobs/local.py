@@ -1,17 +1,22 @@
-"""Jobs on this machine: each in a fresh process, at most `slots` at a time."""
+"""Jobs on this machine, at most `slots` at a time: each in a fresh process, or in a child of a warm worker."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from dlrun.errors import JobError
 from dlrun.jobs.job import Job
+from dlrun.jobs.warm import WarmProcess, WarmWorker
 
 POLL_SECONDS = 0.05
+
+Process = subprocess.Popen[bytes] | WarmProcess
 
 
 @dataclass(frozen=True)
@@ -24,13 +29,18 @@ class JobResult:
 
 
 def run_jobs(
-    jobs: Sequence[Job], slots: int = 1, *, on_end: Callable[[JobResult], None] = lambda result: None
+    jobs: Sequence[Job],
+    slots: int = 1,
+    *,
+    warm: bool = False,
+    on_end: Callable[[JobResult], None] = lambda result: None,
 ) -> list[JobResult]:
     """Run all jobs and return their results in the same order.
 
     All state is in the run directories: jobs whose run is completed are skipped, interrupted runs are resumed, and a
     run that another process still works on is waited for, so the same call after a crash does only what is missing. A
     failed job does not stop the others. What ends this call early (KeyboardInterrupt) stops the processes first.
+    `warm` starts several jobs from one process that has imported TensorFlow; it is for CPUs on Linux.
     Raises JobError when two jobs share a directory or there is no slot.
     """
     if slots < 1:
@@ -38,53 +48,65 @@ def run_jobs(
     if len({job.run_dir.absolute() for job in jobs}) < len(jobs):
         raise JobError("two jobs share a run directory")
     results: dict[int, JobResult] = {}
-    waiting, running = list(enumerate(jobs)), dict[int, subprocess.Popen[bytes] | None]()
+    waiting, running = list(enumerate(jobs)), dict[int, Process | None]()
 
     def end(number: int, exit_code: int | None) -> None:
         results[number] = JobResult(jobs[number], jobs[number].status(), exit_code)
         on_end(results[number])
 
-    try:
-        while waiting or running:
-            while waiting and len(running) < slots:
-                number, job = waiting.pop(0)
-                if job.done:
-                    end(number, None)
-                else:
-                    running[number] = None if job.elsewhere else _start(job)
-            for number, process in list(running.items()):
-                if process is None and not jobs[number].elsewhere:
-                    del running[number]
-                    waiting.insert(0, (number, jobs[number]))
-                elif process is not None and process.poll() is not None:
-                    del running[number]
-                    end(number, process.returncode)
-            if running:
-                time.sleep(POLL_SECONDS)
-    finally:
-        _stop([process for process in running.values() if process is not None])
+    with _starter(warm and sum(not job.done for job in jobs) > 1) as start:
+        try:
+            while waiting or running:
+                while waiting and len(running) < slots:
+                    number, job = waiting.pop(0)
+                    if job.done:
+                        end(number, None)
+                    else:
+                        running[number] = None if job.elsewhere else start(job)
+                for number, process in list(running.items()):
+                    if process is None and not jobs[number].elsewhere:
+                        del running[number]
+                        waiting.insert(0, (number, jobs[number]))
+                    elif process is not None and process.poll() is not None:
+                        del running[number]
+                        end(number, process.returncode)
+                if running:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            _stop([process for process in running.values() if process is not None])
     return [results[number] for number in range(len(jobs))]
 
 
-def _start(job: Job) -> subprocess.Popen[bytes]:
-    """A child process; what it prints goes to `<run_dir>.out`, beside the directory that it claims itself.
+@contextmanager
+def _starter(warm: bool) -> Iterator[Callable[[Job], Process]]:
+    """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself."""
+    worker = WarmWorker() if warm and sys.platform == "linux" else None
 
-    In a session of its own: a Ctrl-C of the terminal reaches this process only, which then stops the child once.
-    """
-    job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    with job.run_dir.with_name(f"{job.run_dir.name}.out").open("ab") as output:
+    def start(job: Job) -> Process:
+        job.run_dir.parent.mkdir(parents=True, exist_ok=True)
+        output = job.run_dir.with_name(f"{job.run_dir.name}.out")
+        return worker.start(job.command, output) if worker else _start_fresh(job.command, output)
+
+    try:
+        yield start
+    finally:
+        if worker:
+            worker.close()
+
+
+def _start_fresh(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+    with output.open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "dlrun", *job.command],
+            [sys.executable, "-m", "dlrun", *command],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+            stdout=stream,
+            stderr=stream,
         )
 
 
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _stop(processes: Sequence[Process]) -> None:
     """Ask the processes to write a checkpoint and end, and wait until they have."""
     for process in processes:
         process.terminate()
-    for process in processes:
-        process.wait()
+    while any(process.poll() is None for process in processes):
+        time.sleep(POLL_SECONDS)

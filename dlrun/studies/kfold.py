@@ -26,11 +26,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """The folds of a study by the names of their runs, and how many of them run at once."""
+    """The folds of a study by the names of their runs, how many run at once, and how many GPUs they may share."""
 
     config: Config
     folds: dict[str, Config]
     slots: int
+    gpus: int
 
 
 def plan(config: Config, *, jobs: int | None, cores: int, gpus: int = 0) -> Plan:
@@ -54,7 +55,7 @@ def plan(config: Config, *, jobs: int | None, cores: int, gpus: int = 0) -> Plan
             fold = Fold(index=index, n_splits=kfold.n_splits, repeat=repeat)
             device = f"gpu:{len(folds) % gpus}" if gpus > 1 else config.runtime.device
             folds[name] = with_section(with_section(base, "split", fold=fold), "runtime", device=device)
-    return Plan(config.model_copy(update={"kfold": kfold}), folds, slots)
+    return Plan(config.model_copy(update={"kfold": kfold}), folds, slots, gpus)
 
 
 def begin(plan: Plan, outputs: Path) -> StudyDir:
@@ -64,7 +65,9 @@ def begin(plan: Plan, outputs: Path) -> StudyDir:
     write_text(study.config_file, dump_config(plan.config))
     for name, config in plan.folds.items():
         write_text(study.config_of(name), dump_config(config))
-    study.start(verb="kfold", name=plan.config.name, plan={"folds": list(plan.folds), "slots": plan.slots})
+    study.start(
+        verb="kfold", name=plan.config.name, plan={"folds": list(plan.folds), "slots": plan.slots, "gpus": plan.gpus}
+    )
     return study
 
 
@@ -118,8 +121,9 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd,
 
 def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
     planned = study.record()["plan"]
-    _train_folds(study, planned["folds"], options.slots or planned["slots"], on_end)
     config = load_config(study.config_file)
+    warm = config.runtime.backend == "tensorflow" and not planned["gpus"]
+    _train_folds(study, planned["folds"], options.slots or planned["slots"], warm, on_end)
     before = study.summary() if study.summary_file.exists() else {}
     folds = [read_fold(study.run(name)) for name in planned["folds"]]
     summary = summarise(config, folds) | {"out_of_fold": None, "final": before.get("final")}
@@ -139,10 +143,10 @@ def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[
     return summary
 
 
-def _train_folds(study: StudyDir, names: list[str], slots: int, on_end: OnEnd) -> None:
+def _train_folds(study: StudyDir, names: list[str], slots: int, warm: bool, on_end: OnEnd) -> None:
     """Run the folds that are not completed. Raises JobError naming those that failed."""
     jobs = [Job(study.config_of(name), study.run(name).path, again=True) for name in names]
-    results = run_jobs(jobs, slots, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
+    results = run_jobs(jobs, slots, warm=warm, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
     failed = {result.job.run_dir.name: why_failed(result) for result in results if result.status != COMPLETED}
     if failed:
         reasons = dict.fromkeys(failed.values())
