@@ -28,7 +28,7 @@ def read_augmentation(options: Mapping[str, Any] | None, shape: Sequence[int]) -
             "data.augment needs pictures of shape (height, width, channels)",
             key=("data", "augment"),
             received=f"rows of {received} values",
-            hint="leave out data.flat",
+            hint="leave out data.flat; digits has data.image: true",
         )
     found = Augmentation(**options)
     for name, most in _MOST.items():

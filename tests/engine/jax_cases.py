@@ -24,6 +24,7 @@ from dlrun.train import train
 RANDOM = {"name": "mlp", "hidden": [8], "dropout": 0.4, "batch_normalization": True}
 SEVERAL = {"epochs": 2, "batch_size": 320, "tensorboard": False}
 WEIGHED = {"epochs": 2, "batch_size": 500, "class_weight": "balanced", "tensorboard": False}
+VARIATIONS = {"rotation": 40, "width_shift": 0.2, "shear": 0.2, "zoom": 0.2, "horizontal_flip": True}
 TRAINING = {"epochs": 2, "batch_size": 575, "tensorboard": False}  # two batches of digits, and no partial one
 
 
@@ -47,8 +48,9 @@ def weights(run, which):
     [
         {"model": RANDOM, "training": WEIGHED},
         {"data": "social_posts", "model": {"name": "embedding_mlp"}, "training": SEVERAL},
+        {"data": {"name": "digits", "image": True, "augment": VARIATIONS}},
     ],
-    ids=["random layers, batch normalization, class weights", "several outputs"],
+    ids=["random layers, batch normalization, class weights", "several outputs", "augmented pictures"],
 )
 def test_whole_epochs_and_single_steps_give_the_same_run(outputs, keys):
     whole = train(configured({"execution": "whole_epoch"}, **keys), outputs=outputs)

@@ -9,7 +9,9 @@ import pytest
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.errors import ConfigError, Interrupted, TrainingError
+from dlrun.evaluate import evaluate
 from dlrun.events import StepDone
+from dlrun.predict import predict
 from dlrun.run_dir import RunDir
 from dlrun.train import train
 
@@ -77,11 +79,16 @@ def test_callbacks_do_the_same_in_both_modes(digits, outputs, case):
     assert files[0] == files[1] == (["001.keras", "002.keras", "log.csv"] if "stopping" in case else [])
 
 
-@pytest.fixture
-def noisy(digits, tmp_path):
+VARIATIONS = {"rotation": 40, "width_shift": 0.2, "shear": 0.2, "zoom": 0.2, "horizontal_flip": True}
+
+
+@pytest.fixture(
+    params=["noisy_digits", {"name": "digits", "image": True, "augment": VARIATIONS}], ids=["noise", "maps"]
+)
+def noisy(digits, tmp_path, request):
     (tmp_path / "noisy.py").write_text(NOISY)
     training = {"epochs": 3, "batch_size": 100, "tensorboard": False}
-    keys = {"plugins": [str(tmp_path / "noisy.py")], "data": "noisy_digits", "training": training}
+    keys = {"plugins": [str(tmp_path / "noisy.py")], "data": request.param, "training": training}
     return lambda mode: digits(**in_mode(mode, **keys))
 
 
@@ -107,6 +114,26 @@ def test_augmentation_is_the_same_in_both_modes_and_in_a_run_that_was_stopped_in
     cut = RunDir(outputs / "cut")
     train(load_config(cut.config_file), resume=cut)
     assert cut.history() == other
+
+
+@pytest.mark.parametrize("mode", [pytest.param("stepwise", marks=pytest.mark.slow), "whole_epoch"])
+def test_only_training_sees_augmented_pictures(digits, outputs, mode):
+    runs = []
+    for augment in (None, VARIATIONS):
+        data = {"name": "digits", "image": True, "augment": augment}
+        keys = {"data": data, "training": {"epochs": 2, "batch_size": 300, "tensorboard": False}}
+        still = {"name": "sgd", "learning_rate": 1e-30}  # which changes no weight, so that both models stay equal
+        runs.append(train(digits(**in_mode(mode, optimizer=still, **keys)), outputs=outputs))
+    plain, varied = (run.history() for run in runs)
+    for one, other in zip(plain, varied, strict=True):
+        assert one["loss"] != other["loss"]
+        assert one["val_loss"] == other["val_loss"]
+        assert one["val_accuracy"] == other["val_accuracy"]
+    assert len({row["loss"] for row in varied}) == 2  # and each epoch sees others
+    scored = [evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="training") for run in runs]
+    assert scored[0].outputs == scored[1].outputs
+    predicted = [predict(run, load_config(run.config_file), split="training").rows for run in runs]
+    assert predicted[0] == predicted[1]
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_within_a_chunk(digits, outputs, monkeypatch):
