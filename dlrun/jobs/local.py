@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dlrun.errors import JobError
-from dlrun.jobs.job import Job
 from dlrun.jobs.warm import WarmProcess, WarmWorker
 
 POLL_SECONDS = 0.05
@@ -19,17 +19,31 @@ POLL_SECONDS = 0.05
 Process = subprocess.Popen[bytes] | WarmProcess
 
 
+class Runnable(Protocol):
+    """What can be run: a Job, or another command. `command` is what follows `dlrun`; `run_dir` names its output."""
+
+    @property
+    def command(self) -> list[str]: ...
+    @property
+    def run_dir(self) -> Path: ...
+    @property
+    def done(self) -> bool: ...
+    @property
+    def elsewhere(self) -> bool: ...
+    def status(self) -> str | None: ...
+
+
 @dataclass(frozen=True)
 class JobResult:
     """How a job ended: its run's status (None when it never began) and the process' exit code (None when skipped)."""
 
-    job: Job
+    job: Runnable
     status: str | None
     exit_code: int | None
 
 
 def run_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[Runnable],
     slots: int = 1,
     *,
     warm: bool = False,
@@ -78,11 +92,11 @@ def run_jobs(
 
 
 @contextmanager
-def _starter(warm: bool) -> Iterator[Callable[[Job], Process]]:
+def _starter(warm: bool) -> Iterator[Callable[[Runnable], Process]]:
     """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself."""
     worker = WarmWorker() if warm and sys.platform == "linux" else None
 
-    def start(job: Job) -> Process:
+    def start(job: Runnable) -> Process:
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         output = job.run_dir.with_name(f"{job.run_dir.name}.out")
         return worker.start(job.command, output) if worker else _start_fresh(job.command, output)
