@@ -1,11 +1,16 @@
 """The book's experiments: every parameter count and shape that it states, without data and without training."""
 
+import keras
+import numpy as np
 import pytest
 
 from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import load_config
+from dlrun.config.schema import Component
+from dlrun.engine.describing import describe_model
 from dlrun.engine.resolve import build_model
 from dlrun.spec import DataSpec, InputSpec, Task
+from dlrun.train import train
 
 # Stated by the book, or (most of chapters 3, 4 and 6) what its listings come to.
 PARAMETERS = {
@@ -121,3 +126,116 @@ def _original(name):
 @pytest.mark.parametrize("name", sorted(_configs()))
 def test_a_model_of_the_book_has_as_many_parameters_as_stated(name):
     assert _model(name).count_params() == PARAMETERS[_original(name)]
+
+
+# Output shapes and parameters of the layers that have some, in their order.
+LAYERS = {
+    "mnist_convnet": (
+        [(26, 26, 32), (13, 13, 32), (11, 11, 64), (5, 5, 64), (3, 3, 64), (576,), (64,), (10,)],
+        [320, 18_496, 36_928, 36_928, 650],
+    ),
+    "mnist_convnet_no_pool": (
+        [(26, 26, 32), (24, 24, 64), (22, 22, 64), (30_976,), (512,), (10,)],
+        [320, 18_496, 36_928, 15_860_224, 5_130],
+    ),
+    "cats_dogs_baseline": (
+        [*((size, size, 32) for size in (148, 74)), *((size, size, 64) for size in (72, 36))]
+        + [(size, size, 128) for size in (34, 17, 15, 7)]
+        + [(6_272,), (512,), (1,)],
+        [896, 18_496, 73_856, 147_584, 3_211_776, 513],
+    ),
+    "imdb_embed8_flatten": ([(20, 8), (160,), (1,)], [80_000, 161]),
+    "imdb_conv1d": ([(500, 128), (494, 32), (98, 32), (92, 32), (32,), (1,)], [1_280_000, 28_704, 7_200, 33]),
+    "jena_dense": ([(3_360,), (32,), (1,)], [107_552, 33]),
+    "jena_conv1d": (
+        [(236, 32), (78, 32), (74, 32), (24, 32), (20, 32), (32,), (1,)],
+        [2_272, 5_152, 5_152, 33],
+    ),
+    "jena_conv1d_gru": ([(236, 32), (78, 32), (74, 32), (32,), (1,)], [2_272, 5_152, 6_336, 33]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_the_layers_of_a_model_have_the_shapes_of_the_book(name):
+    rows = describe_model(_model(name)).layers[1:]
+    shapes, counts = LAYERS[name]
+    assert [row.shape for row in rows if row.kind != "Dropout"] == shapes
+    assert [row.parameters for row in rows if row.parameters] == counts
+
+
+RNN = {"SimpleRNN": {"units": 32}}
+RNN_SEQUENCE = {"SimpleRNN": {"units": 32, "return_sequences": True}}
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "count"),
+    [
+        ([RNN], (None, 32), 322_080),
+        ([RNN_SEQUENCE], (None, None, 32), 322_080),
+        ([RNN_SEQUENCE] * 3 + [RNN], (None, 32), 328_320),
+    ],
+)
+def test_stacks_of_simple_rnns_have_the_shapes_and_counts_of_the_book(layers, shape, count):
+    """DLwP 6.2.1, the unnumbered summaries."""
+    spec = DataSpec({"input": InputSpec((None,), "int32", vocabulary_size=10_000)}, {"label": Task("regression")})
+    embedding = {"Embedding": {"input_dim": 10_000, "output_dim": 32}}
+    parts = Component(name="layers", layers=[embedding, *layers], head=False)
+    model = build_model(parts, spec)
+    assert model.output_shape == shape
+    assert model.count_params() == count
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("jena_gru", 4_545), ("jena_gru_stacked", 23_201), ("jena_bigru", 9_089), ("jena_conv1d_gru", 13_697)],
+)
+def test_a_gru_of_old_keras_has_one_row_of_biases_less(name, count):
+    """reset_after was False by default when the book was written."""
+    model = _model(name)
+    biases = [layer.cell.bias for layer in model._flatten_layers() if isinstance(layer, keras.layers.GRU)]
+    assert model.count_params() - sum(bias.shape[1] for bias in biases) == count
+
+
+def test_the_rnn_in_numpy_is_the_layer_of_keras():
+    """DLwP 6.2, listing 6-21: 100 time steps, 32 features in, 64 out."""
+    random = np.random.default_rng(0)
+    inputs = random.random((100, 32)).astype("float32")
+    kernel, recurrent, bias = (random.uniform(-0.1, 0.1, shape).astype("float32") for shape in ((64, 32), (64, 64), 64))
+    state, outputs = np.zeros(64, "float32"), []
+    for row in inputs:
+        state = np.tanh(kernel @ row + recurrent @ state + bias)
+        outputs.append(state)
+    layer = keras.layers.SimpleRNN(64, return_sequences=True)
+    layer.build((1, 100, 32))
+    layer.set_weights([kernel.T, recurrent.T, bias])
+    assert np.stack(outputs).shape == (100, 64)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(inputs[None])[0]), np.stack(outputs), atol=1e-5)
+
+
+def test_tensor_operations_have_the_shapes_of_the_book():
+    """DLwP 2.3: broadcasting, dot, reshape, transpose."""
+    assert keras.ops.maximum(np.ones((64, 3, 32, 10)), np.ones((32, 10))).shape == (64, 3, 32, 10)
+    assert keras.ops.dot(np.ones((5, 3)), np.ones((3, 4))).shape == (5, 4)
+    rows = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    assert keras.ops.reshape(rows, (2, 3)).numpy().tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert keras.ops.reshape(rows, (6, 1)).shape == (6, 1)
+    assert keras.ops.transpose(np.zeros((300, 20))).shape == (20, 300)
+
+
+@pytest.mark.parametrize(
+    ("tips", "angles"),
+    [(((0.7, 0.7), (0.5, 0.0)), (45, 0)), (((0.0, 1.0), (-0.38, 0.32)), (90, 140))],
+)
+def test_the_tips_of_a_clocks_hands_give_its_angles(tips, angles):
+    """DLwP 4.3.2, figure 4-3."""
+    x, y = np.transpose(tips)
+    np.testing.assert_allclose(np.degrees(np.arctan2(y, x)), angles, atol=0.5)
+
+
+@pytest.mark.slow
+def test_labels_as_integers_learn_as_labels_in_rows_do(outputs):
+    """DLwP 3.5.6: the same loss by another interface."""
+    short = ["data.sample=true", "training.epochs=2", "training.tensorboard=false", "runtime.jit_compile=false"]
+    names = ("reuters_dense_holdout", "reuters_sparse_labels")
+    rows, integers = (train(load_config(_configs()[name], short), outputs=outputs).history() for name in names)
+    assert integers[-1] == pytest.approx(rows[-1], rel=1e-4)
