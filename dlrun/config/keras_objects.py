@@ -8,14 +8,14 @@ from typing import Any
 from dlrun import keras_names
 from dlrun.config.arguments import Taker, check_arguments, check_type
 from dlrun.config.dumping import flow
-from dlrun.config.nodes import Report, dotted, show_value
+from dlrun.config.nodes import Report, dotted, is_number, show_value
 from dlrun.config.types import Type
 from dlrun.errors import Key
 from dlrun.signatures import Parameter
 
 _INTEGERS = ("units", "filters", "patience", "output_dim", "input_dim", "num_heads", "key_dim")
 _POSITIVE = ("units", "filters", "output_dim", "input_dim", "num_heads", "key_dim", "learning_rate", "decay_steps")
-_NOT_NEGATIVE = ("patience", "min_delta", "weight_decay")
+_NOT_NEGATIVE = ("patience", "min_delta", "weight_decay", "l1", "l2")
 _SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 _FRACTIONS = ("dropout", "recurrent_dropout", "momentum", "ema_momentum")
 _BRING_A_MODEL = "write a model of your own in Python and name its file under `plugins`"
@@ -217,7 +217,8 @@ def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any
     if parameter.name in _INTEGERS:
         return check_type(report, key, value, Type("int"))
     if isinstance(default, float) or parameter.name in ("learning_rate", "rate", "scale"):
-        return check_type(report, key, value, Type("float")) if not isinstance(value, list | dict) else value
+        listed = isinstance(value, list) and parameter.name not in _NOT_NEGATIVE  # such as `alpha`, one for each class
+        return value if listed else check_type(report, key, value, Type("float"))
     if isinstance(default, int) and (
         isinstance(value, str) or (isinstance(value, bool) and parameter.name != "verbose")
     ):
@@ -229,6 +230,9 @@ def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any
 
 def _check_range(report: Report, owner: str, name: str, key: Key, value: Any) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if not is_number(value):
+        report.add(key, f"{dotted(key)} is not a number", received=show_value(value))
         return
     wanted = None
     if name in _POSITIVE and not value > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from dlrun.errors import Key, Place, Problem
 
 OVERRIDE_SOURCE = "-s"
+MOST_INTEGER = 2**53  # beyond it, sizes overflow and numbers are no longer exact as floats
 
 
 @dataclass
@@ -98,6 +100,13 @@ def dotted(key: Key) -> str:
     return text
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number to work with: finite, and no integer beyond 2^53."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_INTEGER
+
+
 def show_value(value: Any) -> str:
     """A value as YAML would show it, short, with its type in words."""
     kinds = {
@@ -116,6 +125,8 @@ def show_value(value: Any) -> str:
         return "true" if value else "false"
     text = repr(value)
     short = text if len(text) <= 60 else text[:57] + "..."
+    if isinstance(value, int | float) and not is_number(value):
+        return f"{short} ({'larger than 2^53' if isinstance(value, int) else 'no finite number'})"
     return f"{short} ({kinds.get(type(value), type(value).__name__)})"
 
 

@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from dlrun.config.nodes import is_number
 from dlrun.errors import Key
 
 SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "DataPath")
@@ -160,9 +161,9 @@ def convert(wanted: Type, value: Any, path: Key = ()) -> Any:
 
 def _convert_scalar(name: str, value: Any) -> Any:
     """The value, converted where nothing is lost; None when it does not fit."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = is_number(value)
     if name == "int" and number:
-        return int(value) if value == value and abs(value) != float("inf") and value == int(value) else None
+        return int(value) if value == int(value) and is_number(int(value)) else None
     if name == "float" and number:
         return float(value)
     if name == "Count":

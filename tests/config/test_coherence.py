@@ -62,8 +62,8 @@ def test_a_monitor_may_name_what_an_output_logs(metric):
         ({"metrics": ["mae", {"MeanAbsoluteError": {"name": "mae"}}, {"AUC": {"name": "mae_1"}}]}, "logged as mae_1"),
         ({"metrics": [{"AUC": {"name": "loss"}}]}, "another value is logged as loss, too"),
         ({"training": {"class_weight": {"3": -1}}}, "training.class_weight.3 is out of range"),
-        ({"training": {"class_weight": {"3": float("nan")}}}, "training.class_weight.3 is out of range"),
-        ({"split": {"validation": float("nan")}}, "split.validation is out of range"),
+        ({"training": {"class_weight": {"3": float("nan")}}}, "training.class_weight.3 is not a number"),
+        ({"split": {"validation": float("nan")}}, "split.validation is not a number or one of test"),
         ({"split": {"fold": {"index": 4}}}, "split.fold.index is out of range"),
     ],
 )

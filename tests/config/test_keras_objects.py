@@ -134,7 +134,21 @@ def test_what_keras_does_not_find_by_that_spelling_is_kept_in_another(sections, 
         ({"callbacks": [{"name": "ReduceLROnPlateau", "factor": 1.5}]}, "callbacks[0].factor is out of range"),
         ({"optimizer": {"name": "sgd", "momentum": 90}}, "write 0.9 for 90 %"),
         ({"optimizer": {"gradient_accumulation_steps": 1}}, "optimizer.gradient_accumulation_steps is out of range"),
-        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate is out of range"),
+        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate is not a number; None"),
+        ({"optimizer": {"epsilon": float("inf")}}, "optimizer.epsilon is not a number"),
+        ({"optimizer": {"clipnorm": float("inf")}}, "optimizer.clipnorm is not a number"),
+        (
+            {"model": {"name": "mlp", "kernel_regularizer": {"L2": {"l2": {"a": 1}}}}},
+            "model.kernel_regularizer.L2.l2 is not a number",
+        ),
+        (
+            {"model": {"name": "mlp", "kernel_regularizer": {"L1L2": {"l2": []}}}},
+            "model.kernel_regularizer.L1L2.l2 is not a number",
+        ),
+        (
+            {"model": {"name": "mlp", "kernel_regularizer": {"L2": {"l2": -7.5}}}},
+            "kernel_regularizer.L2.l2 is out of range",
+        ),
     ],
 )
 def test_what_a_run_would_refuse_is_refused(sections, text):

@@ -128,7 +128,7 @@ def test_name_description_and_expect_are_not_inherited(tmp_path):
     expect = "expect: {metric: val_accuracy, value: 0.9, tolerance: 0.1}"
     write(tmp_path, "base.yaml", f"name: base\ndescription: the base\ndata: digits\n{expect}\n")
     config = load_config(write(tmp_path, "child.yaml", "extends: base.yaml\n"))
-    assert (config.name, config.description, config.expect) == ("child", "", None)
+    assert (config.name, config.description, config.expect) == ("child", "", [])
 
 
 def test_an_error_in_an_extended_file_says_how_it_got_there(tmp_path, monkeypatch):

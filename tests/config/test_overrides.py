@@ -5,7 +5,8 @@ import pytest
 from dlrun.config.loading import load_config
 from dlrun.config.nodes import from_plain, to_plain
 from dlrun.config.overrides import apply_overrides, setting
-from dlrun.errors import ConfigError
+from dlrun.config.schema import Config, Training
+from dlrun.errors import ConfigError, listing
 
 BASE = """\
 data: digits
@@ -63,6 +64,9 @@ def test_another_name_drops_what_files_said_of_the_old_one(base):
     assert config.model.parameters == {"layers": ["Flatten"], "head": True}
 
 
+TRAINING = listing(Training.model_fields, 24)
+FIRST = listing(Training.model_fields, 4)
+TOP = listing([*Config.model_fields, "extends"], 24)
 BROKEN = {
     "training.epochs": """\
 error: -s:1:1: this override sets nothing
@@ -125,11 +129,11 @@ error: -s:1:14: this list is not closed, or a comma is missing,
    1 | model.hidden=[8, 8
      |              ^
   hint      it needs a ]""",
-    "training.epoch=3": """\
+    "training.epoch=3": f"""\
 error: -s:1:10: training.epoch is not a key of `training`
    1 | training.epoch=3
      |          ^^^^^
-  expected  epochs, batch_size, shuffle, class_weight, sample_weight, tensorboard, checkpoint_every_seconds
+  expected  {TRAINING}
   hint      did you mean epochs?""",
     "training.epochs=many": """\
 error: -s:1:17: training.epochs is not an integer
@@ -141,23 +145,22 @@ error: -s:1:18: model.hidden[1] is not an integer of 1 or more
    1 | model.hidden=[8, x]
      |                  ^
   received  'x' (text)""",
-    "trainig.epochs=3": """\
+    "trainig.epochs=3": f"""\
 error: -s:1:1: trainig is not a key of a config
    1 | trainig.epochs=3
      | ^^^^^^^
-  expected  format, name, description, seed, plugins, data, split, model, routine, optimizer, loss, metrics, \
-outputs, training, monitor, callbacks, runtime, expect, extends
+  expected  {TOP}
   hint      did you mean training?""",
     "extends=other.yaml": """\
 error: -s:1:1: extends can only stand in a config file
    1 | extends=other.yaml
      | ^^^^^^^""",
-    "training=": """\
+    "training=": f"""\
 error: -s:1:1: training is empty
    1 | training=
      | ^^^^^^^^
   expected  a mapping
-  hint      add a key below it (epochs, batch_size, shuffle, class_weight, ...), or remove the line""",
+  hint      add a key below it ({FIRST}), or remove the line""",
 }
 
 
