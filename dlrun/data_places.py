@@ -20,6 +20,7 @@ PUBLISHED: dict[str, tuple[tuple[str, ...], ...]] = {
     "cifar10": (("cifar10.npz",), ("cifar-10-batches-py",), ("cifar-10-python.tar.gz",)),
     "fashion_mnist": (("fashion_mnist.npz",), _IDX),
     "imdb": (("imdb.npz",),),
+    "imdb_raw": (("aclImdb_v1.tar.gz",), ("aclImdb",), ("imdb/aclImdb",), ("imdb/aclImdb_labelled.tar.xz",)),
     "mnist": (("mnist.npz",), _IDX),
     "reuters": (("reuters.npz",),),
 }

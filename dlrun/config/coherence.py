@@ -162,7 +162,7 @@ def _check_kfold(report: Report, kfold: Any, split: dict[str, Any]) -> None:
 
 
 def _check_split(report: Report, split: dict[str, Any]) -> None:
-    for name in ("validation", "test"):
+    for name in ("validation", "test", "training"):
         value = split.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue

@@ -68,6 +68,9 @@ class Split(Section):
         None,
         description="Share or number of all rows. Empty: the dataset's own test part if it has one, else 0.2.",
     )
+    training: int | float | None = Field(
+        None, description="Share or number of the rows left for training; the others are not used. Empty: all of them."
+    )
     group: str | None = Field(None, description="Column whose equal values stay together (kind: grouped).")
     time: str | None = Field(None, description="Column that orders the rows (kind: time). Empty: row order.")
     seed: int | None = Field(None, description="Empty: derived from the top seed.", ge=0, lt=2**31)

@@ -93,7 +93,7 @@ def _fitting(dataset: Dataset, split: Mapping[str, Any]) -> Mapping[str, Any]:
     if not dataset.generated:
         return split
     most = (dataset.rows - len(dataset.parts.get("test", ()))) // 2
-    large = {key: split[key] for key in ("validation", "test") if _is_number_above(split[key], most)}
+    large = {key: split[key] for key in ("validation", "test", "training") if _is_number_above(split[key], most)}
     for key, wish in large.items():
         dataset.notes.append(
             f"split.{key}: {wish:,} rows are more than the generated data spares; a share of 0.2 is used"

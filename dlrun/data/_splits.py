@@ -113,6 +113,10 @@ def _divide(plan: _Plan) -> Splits:
         training, held_out = rest, rest[:0]
     else:
         training, held_out = _cut(plan, rest, _count(validation, len(rest), ("split", "validation")), "validation")
+    if options["training"] is not None and len(training):
+        everything = len(training)
+        _, training = _cut(plan, training, _count(options["training"], everything, ("split", "training")), "training")
+        notes.append(f"{len(training):,} of {everything:,} rows train (split.training); the others are not used")
     if not len(training):
         raise DataError("no rows are left for training", key=("split",), received=f"{rows.count:,} rows in all")
     named = {"training": training, "validation": held_out, "test": test}

@@ -20,6 +20,7 @@ from dlrun.errors import DataError, did_you_mean, listing
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # of keras.preprocessing.text.Tokenizer, as in DLwP 6.1
 Unknown = Literal["drop", "mark"]
+VocabularyFrom = int | Literal["training", "all_training"]
 
 
 def split_words(text: str, lower: bool) -> list[str]:
@@ -207,17 +208,27 @@ def words_of(entry: Entry) -> Arrays:
     return {"words": ragged(np.split(entry.arrays["places"], np.cumsum(lengths)[:-1])), "vocabulary": vocabulary}
 
 
-def check_vocabulary_rows(wish: int | None, rows: int) -> list[str]:
-    """A note on a vocabulary that is learned from stated rows. Raises DataError when there are not so many outside of
-    the test part.
+def vocabulary_rows(wish: VocabularyFrom, rows: int, parts: Mapping[str, np.ndarray]) -> tuple[int | None, list[str]]:
+    """From how many first rows the vocabulary is learned (None: from those that train), and a note on it.
+
+    `parts` are those the data gives. Raises DataError when there are not so many rows outside of the test part, or no
+    training part.
     """
-    if wish is None:
-        return []
-    if not 0 < wish <= rows:
+    if wish == "training":
+        return None, []
+    if wish == "all_training" and "training" not in parts:
         raise DataError(
-            "data.vocabulary_rows does not fit the data",
-            key=("data", "vocabulary_rows"),
-            received=f"{wish:,}",
-            expected=f"1 to {rows:,} rows, without those of the test part",
+            "data.vocabulary_from: all_training needs data with a training part of its own",
+            key=("data", "vocabulary_from"),
+            hint="write training, or the number of first rows to learn from",
         )
-    return [f"the vocabulary is learned from the first {wish:,} rows, those that validate included"]
+    least = rows - len(parts.get("test", ()))
+    count = len(parts["training"]) if wish == "all_training" else int(wish)
+    if not 0 < count <= least:
+        raise DataError(
+            "data.vocabulary_from does not fit the data",
+            key=("data", "vocabulary_from"),
+            received=f"{count:,}",
+            expected=f"1 to {least:,} rows, without those of the test part",
+        )
+    return count, [f"the vocabulary is learned from the first {count:,} rows, those that validate included"]

@@ -15,7 +15,7 @@ from dlrun.data._csv_files import Form, Table, read_table
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._targets import label_aliases, target_values, task_of
-from dlrun.data._texts import TextsEncoder, check_vocabulary_rows, indexed, word_chunks, words_of
+from dlrun.data._texts import TextsEncoder, indexed, vocabulary_rows, word_chunks, words_of
 from dlrun.data._words import check_options
 from dlrun.errors import DataError, did_you_mean, listing
 from dlrun.spec import DataPath
@@ -39,7 +39,7 @@ def text_csv(
     reverse: bool = False,
     unknown: Literal["drop", "mark"] = "drop",
     lower: bool = True,
-    vocabulary_rows: int | None = None,
+    vocabulary_from: int | Literal["training", "all_training"] = "training",
     header: bool | Literal["auto"] = "auto",
     delimiter: str = "auto",
     file_encoding: str = "utf-8",
@@ -51,7 +51,9 @@ def text_csv(
     `task`: found from the labels unless given. `positive`: the positive label of a binary task (empty: the second).
     `num_words`: the vocabulary, with the id 0 of padding: the most frequent words of the training rows. `lower` makes
     texts lower case first; punctuation divides words as white space does (DLwP 6.1). `unknown`: other words are
-    dropped, as in the book, or marked with id 1. `vocabulary_rows`: learn the words from that many first rows instead.
+    dropped, as in the book, or marked with id 1. `vocabulary_from`: where the words are learned: `training`, the rows
+    that train; `all_training`, the whole training part of the data, whatever the split takes of it; or the first rows,
+    by their number.
     `encoding`: `multi_hot` rows `(num_words,)` of zeros and ones, or `sequence` rows of `maxlen` ids, with
     `padding` and `truncating` at the start (`pre`) or the end (`post`); `reverse` turns each text round before that.
     `header`, `delimiter`: as for `csv`. `file_encoding`: as Python names it.
@@ -73,6 +75,8 @@ def text_csv(
     texts = [cell for one in tables for cell in one.columns[columns[0]]]
     values = [target_values(one, columns[1:], what, label_aliases(one, columns[1], what)) for one in tables]
     key = [columns[0], delimiter, table.named, file_encoding, lower]
+    parts = {"training": np.arange(tables[0].rows), "test": np.arange(tables[0].rows, len(texts))} if test_path else {}
+    learned, notes = vocabulary_rows(vocabulary_from, len(texts), parts)
     raw = words_of(cached_if_worth("text_csv", files, key, lambda: word_chunks(indexed(texts, lower))))
     return Dataset(
         name="text_csv",
@@ -88,15 +92,15 @@ def text_csv(
             reverse=reverse,
             lower=lower,
             unknown=unknown,
-            vocabulary_rows=vocabulary_rows,
+            vocabulary_rows=learned,
             column=columns[0],
             form=Form("auto", table.named, file_encoding, ("",)),
         ),
         tasks={columns[1]: what},
-        parts={"training": np.arange(table.rows), "test": np.arange(table.rows, len(texts))} if test_path else {},
+        parts=parts,
         files=files,
         scale_targets=what.kind == "regression",
-        notes=[*_empty_note(raw["words"]), *check_vocabulary_rows(vocabulary_rows, table.rows)],
+        notes=[*_empty_note(raw["words"]), *notes],
     )
 
 

@@ -25,11 +25,13 @@ def plan(
     dropped = [c.name for c in config.callbacks if _watches_validation(c, config)]
     if dropped:
         notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
+    if config.split.training is not None:
+        notes.append("all rows outside of test train, those that split.training left out included")
     training = {"epochs": best, "batch_size": batch_size or config.training.batch_size}
     return config.model_copy(
         update={
             "name": f"{config.name.removesuffix('-retrain')}-retrain",
-            "split": config.split.model_copy(update={"validation": 0, "fold": None}),
+            "split": config.split.model_copy(update={"validation": 0, "training": None, "fold": None}),
             "training": config.training.model_copy(update=training),
             "monitor": Monitor(),  # type: ignore[call-arg]
             "callbacks": kept,

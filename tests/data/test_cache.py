@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from dlrun.config.schema import Split
-from dlrun.data import _cache, _series_files, text_csv, text_folder
+from dlrun.data import _cache, _series_files, _text_classes, text_csv
 from dlrun.data._cache import cache_size, cached, cached_if_worth, in_memory, limit_bytes
 from dlrun.data._prepare import prepare_data
 from dlrun.data._sources import DataContext
@@ -145,7 +145,7 @@ def series(folder):
 @pytest.mark.parametrize(
     ("name", "options", "module", "reader", "change"),
     [
-        ("text_folder", texts, text_folder, "read_tree", ("Film", "Movie")),
+        ("text_folder", texts, _text_classes, "read_tree", ("Film", "Movie")),
         ("text_csv", reviews, text_csv, "indexed", ("film 1 ", "movie ")),
         ("timeseries_csv", series, _series_files, "read_series", (",1,1", ",5,1")),
     ],

@@ -45,6 +45,27 @@ def test_another_seed_gives_other_rows(kind):
     assert not np.array_equal(indices({"kind": kind}, seed=1)["test"], indices({"kind": kind}, seed=2)["test"])
 
 
+@pytest.mark.parametrize("options", KINDS, ids=lambda options: options["kind"])
+def test_fewer_rows_may_train_while_the_other_parts_stay(options):
+    whole, some, few = (indices({**options, "training": count}) for count in (None, 30, 10))
+    assert (len(some["training"]), len(few["training"])) == (30, 10)
+    assert set(few["training"]) < set(whole["training"])
+    for part in ("validation", "test"):
+        np.testing.assert_array_equal(few[part], whole[part])
+    if options["kind"] != "stratified":
+        assert set(few["training"]) < set(some["training"])  # so that runs with more and more rows can be compared
+    assert split(ROWS, {**options, "training": 10}).notes == [
+        f"10 of {len(whole['training'])} rows train (split.training); the others are not used"
+    ]
+
+
+@pytest.mark.parametrize("count", [64, 65, 0, 1.5])
+def test_no_more_rows_train_than_there_are(count):
+    with pytest.raises(DataError) as caught:
+        split(ROWS, {"training": count})
+    assert caught.value.problems[0].key == ("split", "training")
+
+
 def test_head_takes_validation_from_the_front_and_test_from_the_end():
     parts = indices({"kind": "head", "validation": 10, "test": 5})
     assert parts["validation"].tolist() == list(range(10))

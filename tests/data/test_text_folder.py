@@ -113,7 +113,7 @@ BROKEN = [
     ({**FLAT, "pos/d.txt": b"PK\x00\x01"}, {}, r"a/pos/d\.txt: this is a binary file, not text"),
     (FLAT, {"classes": ["pos", "nge"]}, r"there is no class 'nge'(.|\n)*did you mean neg\?"),
     (FLAT, {"maxlen": 0}, r"data\.maxlen is too small"),
-    (TREE, {"vocabulary_rows": 7}, "data.vocabulary_rows does not fit(.|\n)*1 to 6 rows"),
+    (TREE, {"vocabulary_from": 7}, "data.vocabulary_from does not fit(.|\n)*1 to 6 rows"),
 ]
 
 
@@ -170,7 +170,12 @@ def test_what_is_read_is_bounded(tmp_path, monkeypatch, name, limit, most, messa
 def test_the_reviews_of_aclimdb_are_read_in_place():
     data = prepare_data(
         "text_folder",
-        {"path": "imdb/aclImdb_labelled.tar.xz", "encoding": "sequence", "maxlen": 100, "vocabulary_rows": 25_000},
+        {
+            "path": "imdb/aclImdb_labelled.tar.xz",
+            "encoding": "sequence",
+            "maxlen": 100,
+            "vocabulary_from": "all_training",
+        },
         context=DataContext(),
         split=Split(kind="shuffled", validation=10_000).model_dump(),
         seed=1,

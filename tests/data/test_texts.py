@@ -70,8 +70,12 @@ def test_a_split_leaves_the_words_of_other_rows_out(tmp_path):
     data = prepare_data("text_csv", options, context=DataContext(), split=split, seed=1)
     training = {f"word{k}" for k in data.splits["training"]}
     assert {word for word in data.encoder.words if word.startswith("word")} == training
-    stated = prepare_data("text_csv", {**options, "vocabulary_rows": 10}, context=DataContext(), split=split, seed=1)
+    stated = prepare_data("text_csv", {**options, "vocabulary_from": 10}, context=DataContext(), split=split, seed=1)
     assert {word for word in stated.encoder.words if word.startswith("word")} == {f"word{k}" for k in range(10)}
+    (tmp_path / "b.csv").write_text("review,mood\nword99 was good,1\nword98 was bad,0\n")
+    parts = {**options, "test_path": str(tmp_path / "b.csv"), "vocabulary_from": "all_training"}
+    whole = prepare_data("text_csv", parts, context=DataContext(), split=Split(training=5).model_dump(), seed=1)
+    assert {word for word in whole.encoder.words if word.startswith("word")} == {f"word{k}" for k in range(50)}
     assert stated.notes == ["the vocabulary is learned from the first 10 rows, those that validate included"]
 
 
