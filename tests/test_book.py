@@ -54,6 +54,7 @@ PARAMETERS = {
     "cats_dogs_first500_baseline": 3_453_121,
     "cats_dogs_first500_augmented": 3_453_121,
     "imdb_embed8_flatten": 80_161,
+    "imdb_raw_scratch_200": 1_320_065,
     "imdb_simplernn": 322_113,
     "imdb_lstm": 328_353,
     "imdb_lstm_as_printed": 328_353,
@@ -89,7 +90,7 @@ def _spec(data):
     binary = {"label": Task("binary", labels=("no", "yes"))}
     if data.name in ("imdb", "reuters") and options.get("encoding") != "sequence":
         shape = InputSpec((options["num_words"],))
-    elif data.name == "imdb":
+    elif data.name in ("imdb", "imdb_raw"):
         shape = InputSpec((options["maxlen"],), "int32", vocabulary_size=options.get("num_words", 10_000))
     elif data.name == "mnist":
         shape = InputSpec((784,) if options.get("flat") else (28, 28, 1))
