@@ -24,6 +24,7 @@ from dlrun.spec import InputSpec, Task
 
 EXAMPLES = 5
 IMAGES = 25
+VERSIONS = 9  # of one augmented picture
 HISTOGRAM_ROWS = 2000
 
 
@@ -208,6 +209,7 @@ def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config,
         path, values = folder / f"{name}.png", _as_image(few[name], data.arrays.get(name))
         if values.ndim == 4 and values.shape[-1] in (1, 3):
             made.append(draw_images(values, titles, path))
+            made += _versions(data, feeder, name, order[:1], config, folder)
         elif values.ndim == 3 and values.dtype.kind == "f":
             made.append(draw_windows(values[:4], titles, path, getattr(data.encoder, "columns", ())))
         elif values.ndim == 2 and spec.vocabulary_size is None:
@@ -219,6 +221,17 @@ def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config,
             path = folder / f"{name}_whole.png"
             made.append(draw_series(series.reshape(len(series), -1), path, names, _spans(data, len(series))))
     return made
+
+
+def _versions(data: Prepared, feeder: Feeder, name: str, row: np.ndarray, config: Config, folder: Path) -> list[Path]:
+    """A training picture beside random versions of it (DLwP, figure 5-11); nothing where training sees it as it is."""
+    plain = feeder.inputs(np.repeat(row, VERSIONS))
+    varied = data.encoder.augment(plain, child_seed(config.seed, "augment"))
+    if varied is plain:
+        return []
+    pictures = np.concatenate([_arrays(data, plain)[name][:1], _arrays(data, varied)[name]])
+    titles = ["as it is", *(f"version {number + 1}" for number in range(VERSIONS))]
+    return [draw_images(_as_image(pictures, data.arrays.get(name)), titles, folder / f"{name}_versions.png")]
 
 
 def _spans(data: Prepared, steps: int) -> dict[str, tuple[int, int]]:

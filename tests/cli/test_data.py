@@ -110,6 +110,18 @@ def test_images_of_a_folder_are_drawn_and_named(tmp_path, monkeypatch, capsys):
     assert ".png" in found["examples"][0]["text"]
 
 
+def test_versions_of_an_augmented_picture_are_drawn(tmp_path, monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr("dlrun.inspect_data.draw_images", lambda images, titles, path: drawn.append(images) or path)
+    options = ("-s", "data.image=true", "-s", "data.augment={rotation: 40, zoom: 0.2}")
+    found = _json(capsys, "digits", "--plot", str(tmp_path), *options)
+    assert found["pictures"] == [str(tmp_path / "image.png"), str(tmp_path / "image_versions.png")]
+    (grid, versions) = drawn
+    assert versions.shape == (10, 8, 8, 1)
+    assert len({picture.tobytes() for picture in versions}) == 10
+    assert not (versions[0] == grid[0]).all()  # the first of the batch is augmented, the first of the versions is not
+
+
 def test_more_labels_than_fit_are_cut_on_the_screen_only(capsys):
     assert main(["data", "reuters", "--sample"]) == 0
     assert "... 26 more labels" in capsys.readouterr().out

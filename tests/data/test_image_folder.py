@@ -128,6 +128,37 @@ def test_per_class_takes_the_first_of_parts_that_are_there(tmp_path):
     assert files(dataset, "test") == ["test/cats/0.png", "test/dogs/0.png"]
 
 
+def test_scale_per_class_takes_fewer_of_every_part_alike_and_says_so(tmp_path):
+    rows = {"dog": 12, "cat": 10}
+    folder = write_images(tmp_path, [f"{label}.{row}.png" for label, count in rows.items() for row in range(count)])
+    wishes = {"training": 1000, "validation": 500, "test": 500}
+    with pytest.raises(DataError, match=r"data\.scale_per_class: true takes fewer for every part alike"):
+        load(folder, per_class=wishes)
+    dataset = load(folder, per_class=wishes, scale_per_class=True)
+    assert {part: len(rows) for part, rows in dataset.parts.items()} == {"training": 10, "validation": 4, "test": 4}
+    assert files(dataset, "test") == ["cat.7.png", "cat.8.png", "dog.7.png", "dog.8.png"]
+    assert dataset.notes == [
+        "data.per_class asks for 2,000 images of each class and cat has 10: "
+        "taken are 5 for training, 2 for validation, 2 for test (data.scale_per_class)"
+    ]
+
+
+def test_scale_per_class_changes_nothing_where_there_are_enough_files(tmp_path):
+    folder = write_classes(tmp_path, rows=6)
+    for wishes in ({"training": 4, "validation": 2}, {"training": 0.5, "validation": 0.5}):
+        plain, scaled = (load(folder, per_class=wishes, scale_per_class=scale) for scale in (False, True))
+        assert files(plain) == files(scaled)
+        assert scaled.notes == []
+
+
+def test_scale_per_class_in_a_source_with_parts_of_its_own(tmp_path):
+    write_classes(tmp_path / "train", rows=4)
+    write_classes(tmp_path / "test", rows=3)
+    dataset = load(tmp_path, per_class={"training": 8, "test": 4}, scale_per_class=True)
+    assert {part: len(rows) for part, rows in dataset.parts.items()} == {"training": 8, "test": 4}
+    assert "asks for 8 images of each class for training and cats has 4" in dataset.notes[0]
+
+
 def test_max_images_takes_from_every_class(tmp_path):
     assert files(load(write_classes(tmp_path, rows=9), max_images=5)) == [
         *("cats/0.png", "cats/1.png", "cats/2.png"),

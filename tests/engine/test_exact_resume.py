@@ -73,6 +73,9 @@ NETS = {
     "dropout": {"model": {"name": "mlp", "hidden": [8], "dropout": 0.4}},
     "batch normalization": {"model": {"name": "mlp", "hidden": [8], "batch_normalization": True}},
     "augmentation": {"plugins": ["noisy.py"], "data": "noisy_digits"},
+    "varied pictures": {
+        "data": {"name": "digits", "image": True, "augment": {"rotation": 40, "horizontal_flip": True}}
+    },
     "early stopping": {
         "callbacks": [{"name": "EarlyStopping", "patience": 2, "min_delta": 5.0, "restore_best_weights": True}]
     },
