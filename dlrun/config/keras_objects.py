@@ -217,7 +217,8 @@ def _check_by_default(report: Report, parameter: Parameter, key: Key, value: Any
     if parameter.name in _INTEGERS:
         return check_type(report, key, value, Type("int"))
     if isinstance(default, float) or parameter.name in ("learning_rate", "rate", "scale"):
-        listed = isinstance(value, list) and parameter.name not in _NOT_NEGATIVE  # such as `alpha`, one for each class
+        single = (*_POSITIVE, *_NOT_NEGATIVE, *_FRACTIONS)  # others may be a list, as `alpha`, one for each class
+        listed = isinstance(value, list) and parameter.name not in single
         return value if listed else check_type(report, key, value, Type("float"))
     if isinstance(default, int) and (
         isinstance(value, str) or (isinstance(value, bool) and parameter.name != "verbose")
