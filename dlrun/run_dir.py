@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
@@ -190,23 +191,37 @@ class RunDir:
         return metrics
 
     def write_history(self, rows: list[dict[str, float]], seconds: list[float]) -> None:
-        """Rewrite `history.csv` (one row per epoch, counted from 1) and `timing.csv`."""
+        """Rewrite `history.csv` (one row per epoch, counted from 1) and `timing.csv`, which never has more rows."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
         lines: list[list[Any]] = [["epoch", *columns]]
         lines += [[number, *(row.get(name, "") for name in columns)] for number, row in enumerate(rows, 1)]
+        with contextlib.suppress(OSError):
+            self.timing_file.unlink()  # a run that goes on may have fewer rows than before
         _write_csv(self.history_file, lines)
         _write_csv(self.timing_file, [["epoch", "seconds"], *([n, round(s, 4)] for n, s in enumerate(seconds, 1))])
 
     def history(self) -> list[dict[str, float]]:
         """Rows of `history.csv`, epoch 1 first. Raises RunDirError."""
+        timed = self._epochs_timed()  # before the rows, for a run that is under way writes it after them
         try:
             with self.history_file.open(encoding="utf-8", newline="") as stream:
-                rows = list(csv.DictReader(stream))
-            return [{k: float(v) for k, v in row.items() if k != "epoch" and v != ""} for row in rows]
+                text = stream.read()
+            rows = list(csv.DictReader(io.StringIO(text)))
+            values = [{k: float(v) for k, v in row.items() if k != "epoch" and v != ""} for row in rows]
         except FileNotFoundError as error:
             raise RunDirError(f"{self.history_file} is missing", hint="no epoch was finished") from error
         except (OSError, ValueError, TypeError) as error:
             raise RunDirError(f"{self.history_file} cannot be read: {error}") from error
+        if not text.endswith("\n") or len(values) < timed:
+            raise RunDirError(f"{self.history_file} is cut off", hint="checkpoint/ has it, too: `dlrun train --resume`")
+        return values
+
+    def _epochs_timed(self) -> int:
+        """The rows of `timing.csv`; 0 when it cannot be read."""
+        try:
+            return len(re.findall(r"^\d+,", self.timing_file.read_text(encoding="utf-8"), re.MULTILINE))
+        except (OSError, ValueError):
+            return 0
 
 
 def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
@@ -216,9 +231,12 @@ def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
 
 
 def _process_start(pid: int) -> int | None:
-    """Start time of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown."""
+    """Start time of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown, and for a
+    process that is dead but still listed.
+    """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, ValueError, IndexError):
         return None
 
@@ -242,9 +260,9 @@ def alive(process: dict[str, Any]) -> bool:
 
 
 def list_runs(outputs: Path) -> Iterator[RunDir]:
-    """Every run below `outputs`, the one that was started last at the end."""
-    runs = [RunDir(path.parent.absolute()) for path in outputs.glob("*/*/run.json")]
-    return iter(sorted(runs, key=lambda run: (run.started(), run.id)))
+    """Every run below `outputs`, the one that was started last at the end; first those that have lost their record."""
+    begun = {path.parent for name in ("run.json", "checkpoint") for path in outputs.glob(f"*/*/{name}")}
+    return iter(sorted((RunDir(path.absolute()) for path in begun), key=lambda run: (run.started(), run.id)))
 
 
 def find_run(text: str, outputs: Path) -> RunDir:

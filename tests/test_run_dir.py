@@ -2,12 +2,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dlrun.errors import RunDirError, UnknownNameError
 from dlrun.files import write_json, write_text
-from dlrun.run_dir import RunDir, find_run, list_runs
+from dlrun.run_dir import RunDir, _process_start, find_run, list_runs
 
 
 @pytest.fixture
@@ -40,6 +41,17 @@ def test_a_reused_process_number_does_not_keep_a_dead_run_alive(run):
     assert run.status() == "interrupted"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="told by /proc")
+def test_a_process_that_is_dead_but_still_listed_is_gone(run):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    record = run.record()
+    record["process"] |= {"pid": child.pid, "start": _process_start(child.pid)}
+    write_json(run.record_file, record)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody has asked for its exit code yet
+    assert run.status() == "interrupted"
+    child.wait()
+
+
 def test_only_end_makes_a_run_completed(run):
     run.end("completed")
     assert run.status() == "completed"
@@ -52,6 +64,23 @@ def test_history_is_written_and_read_back(run):
     assert run.history() == rows
     assert run.history_file.read_text().splitlines()[0] == "epoch,loss,val_loss"
     assert run.timing_file.read_text() == "epoch,seconds\n1,0.5\n2,0.25\n"
+
+
+@pytest.mark.parametrize("kept", [1, 2, -1])
+def test_a_history_that_is_cut_off_is_refused_also_between_two_lines(run, kept):
+    run.write_history([{"loss": 1.5}, {"loss": 1.0}], [0.5, 0.25])
+    text = run.history_file.read_text()
+    run.history_file.write_text("".join(text.splitlines(keepends=True)[:kept]) if kept > 0 else text[:-1])
+    with pytest.raises(RunDirError, match=r"history\.csv is cut off"):
+        run.history()
+    run.write_history([{"loss": 1.5}], [0.5])  # as a run does that goes on from an earlier epoch
+    assert len(run.history()) == 1
+
+
+def test_a_run_that_has_lost_its_record_is_listed(run, outputs):
+    run.checkpoint.mkdir()
+    run.record_file.unlink()
+    assert [found.id for found in list_runs(outputs)] == [run.id]
 
 
 def test_numbers_that_json_has_not_become_null(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.schema import Config
-from dlrun.config.yaml_reader import scalar_kind
+from dlrun.config.yaml_reader import FIRST_LINE, LAST_LINE, scalar_kind
 
 WIDTH = 110
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
@@ -38,8 +38,8 @@ def _plain(value: Any) -> Any:
 
 
 def dump_config(config: Config) -> str:
-    """The config as YAML text that `load_config` reads back as an equal config."""
-    return "".join(f"{line}\n" for line in dump_lines(plain_config(config)))
+    """The config as YAML text that `load_config` reads back as an equal config; its last line shows it whole."""
+    return "".join(f"{line}\n" for line in [FIRST_LINE, *dump_lines(plain_config(config)), LAST_LINE])
 
 
 def dump_lines(values: dict[Any, Any], indent: int = 0) -> list[str]:

@@ -15,6 +15,8 @@ from dlrun.config.nodes import Node
 from dlrun.config.yaml_words import OPENED, plain_words
 from dlrun.errors import ConfigError, Place, Problem
 
+FIRST_LINE = "# written by dlrun, whole when its last line is: # end"
+LAST_LINE = "# end"  # without it a file cut off between two lines would be read as a config with defaults
 MOST_BYTES = 500_000  # PyYAML takes 5 seconds for a megabyte
 MOST_NODES = 20_000
 MOST_DEPTH = 64
@@ -56,9 +58,13 @@ def scalar_kind(text: str) -> str:
 def read_yaml(path: Path, origin: str = "") -> Node:
     """The tree of a YAML file. `origin` tells why this file is read when the user did not name it.
 
-    Raises ConfigError: missing, unreadable, binary, not UTF-8, too large, or what `parse_yaml` raises.
+    Raises ConfigError: missing, unreadable, binary, not UTF-8, too large, written by dlrun and cut off, or what
+    `parse_yaml` raises.
     """
-    return parse_yaml(_read_text(path), str(path), origin)
+    text = _read_text(path)
+    if text.startswith(FIRST_LINE) and LAST_LINE not in text.splitlines():
+        raise ConfigError(f"{path} is cut off: its last line is missing", expected=LAST_LINE)
+    return parse_yaml(text, str(path), origin)
 
 
 def _read_text(path: Path) -> str:
