@@ -53,6 +53,7 @@ def _register_verbs() -> None:
         init,
         kfold,
         predict,
+        reproduce,
         retrain,
         runs,
         schema,
@@ -67,6 +68,7 @@ def _register_verbs() -> None:
     app.command("predict", rich_help_panel="Run")(predict.predict)
     app.command("kfold", rich_help_panel="Run")(kfold.kfold)
     app.command("retrain", rich_help_panel="Run")(retrain.retrain)
+    app.command("reproduce", rich_help_panel="Run")(reproduce.reproduce)
     app.command("check", rich_help_panel="Before a run")(check.check)
     app.command("show", rich_help_panel="Before a run")(show.show)
     app.command("init", rich_help_panel="Before a run")(init.init)

@@ -1,0 +1,142 @@
+"""Stated results as work to do: which configs, seeds and runs each needs."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.config.dumping import flow
+from dlrun.config.expected import BASELINE, TEST
+from dlrun.config.finding import SUFFIXES, find_config, shipped_configs
+from dlrun.config.loading import load_config
+from dlrun.config.overrides import setting
+from dlrun.config.schema import SEEDS_OF_ORDERS, Config, Expect
+from dlrun.data_places import find_data
+from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
+from dlrun.expectations import OWN_BASELINE
+from dlrun.studies._subjects import Subject
+
+FULL, SMALL = "full", "small"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of `expect`, and what it is measured on: `own` runs, and those of another config for an order.
+
+    `shortened`: a subject is smaller than the source's. `missing`: data files that are not there.
+    """
+
+    name: str
+    expect: Expect
+    own: tuple[Subject, ...]
+    others: tuple[Subject, ...] = ()
+    shortened: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return (*self.own, *self.others)
+
+    @property
+    def reads_test(self) -> bool:
+        """Whether `dlrun evaluate` has to read the test part."""
+        return self.expect.metric.removeprefix(BASELINE).startswith(TEST)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the row passes or fails: at small scale only what does not depend on the length of training."""
+        if self.expect.is_order:
+            return len(self.own) >= SEEDS_OF_ORDERS
+        return not self.shortened or self.expect.metric == "parameters"
+
+
+def find_configs(patterns: Iterable[str]) -> dict[str, Path]:
+    """Shipped configs, and files, that match any of the patterns, by the name one types.
+
+    Raises UnknownNameError for a pattern that matches none.
+    """
+    found: dict[str, Path] = {}
+    shipped = shipped_configs()
+    for pattern in patterns:
+        matching = {name: path for name, path in shipped.items() if fnmatch.fnmatchcase(name, pattern)}
+        if not matching:
+            matching = {str(path): path for path in _files(pattern)}
+        if not matching:
+            hint = did_you_mean(pattern, shipped) or "`dlrun list configs` shows the shipped ones"
+            raise UnknownNameError(f"no config matches {pattern!r}", hint=hint)
+        found.update(matching)
+    return found
+
+
+def _files(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_file():
+        return [path]
+    base = Path(path.anchor) if path.is_absolute() else Path()
+    parts = str(path.relative_to(path.anchor) if path.is_absolute() else path)
+    return sorted(found for found in base.glob(parts) if found.suffix in SUFFIXES)
+
+
+def find_claims(configs: dict[str, Path], *, scale: str = FULL, seeds: int | None = None) -> list[Claim]:
+    """Everything that these configs state, with what it takes; `seeds` is the number of runs in place of the stated.
+
+    Raises ConfigError for configs that cannot be read, and when none states anything.
+    """
+    claims: list[Claim] = []
+    for name, path in configs.items():
+        for expect in load_config(path).expect:
+            claims.append(_claim(name, path, expect, scale, seeds))
+    if not claims:
+        raise ConfigError("these configs state no results", received=listing(configs), expected="a key `expect`")
+    return claims
+
+
+def _claim(name: str, path: Path, expect: Expect, scale: str, seeds: int | None) -> Claim:
+    count = seeds or expect.runs
+    own = _subjects(name, path, expect, scale, count)
+    others: tuple[Subject, ...] = ()
+    named = expect.below if expect.below is not None else expect.above
+    if isinstance(named, str) and named != OWN_BASELINE:
+        other, other_path = _named_config(named, path)
+        others = _subjects(other, other_path, expect, scale, count)
+    missing = dict.fromkeys(file for subject in (*own, *others) for file in find_data(subject.config).missing)
+    shortened = scale == SMALL and any(subject.config.small for subject in (*own, *others))
+    return Claim(name, expect, own, others, shortened, tuple(missing))
+
+
+def _named_config(text: str, beside: Path) -> tuple[str, Path]:
+    """The config that an order names: a file beside this one, or a shipped config. Raises UnknownNameError."""
+    for candidate in (beside.parent / text, beside.parent / f"{text}.yaml"):
+        if candidate.is_file():
+            return str(candidate), candidate
+    return text, find_config(text)
+
+
+def _subjects(name: str, path: Path, expect: Expect, scale: str, count: int) -> tuple[Subject, ...]:
+    base = load_config(path)
+    fixed = small_overrides(base) if scale == SMALL else ()
+    found = []
+    for seed in range(base.seed, base.seed + count):
+        overrides = (*fixed, *([setting("seed", seed)] if seed != base.seed else []))
+        config = load_config(path, overrides, to_train=True) if overrides else base
+        after = expect.after if config.kfold is None else "train"
+        found.append(Subject(name, overrides, config, after))
+    return tuple(found)
+
+
+def small_overrides(config: Config) -> tuple[str, ...]:
+    """What shortens a config, as `-s` takes it; what its source states is no longer said of it."""
+    if not config.small:
+        return ()
+    return (*(f"{key}={flow(value)}" for key, value in config.small.items()), *(["~expect"] if config.expect else []))
+
+
+def needs(claims: Sequence[Claim]) -> dict[Subject, bool]:
+    """The subjects of these claims, each once, in order, and whether test is read for it."""
+    found: dict[Subject, bool] = {}
+    for claim in claims:
+        for subject in claim.subjects:
+            found[subject] = found.get(subject, False) or claim.reads_test
+    return found

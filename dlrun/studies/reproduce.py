@@ -1,0 +1,170 @@
+"""Stated results against measured ones: run what is missing, the cheapest first, and keep the table current."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dlrun.engine.signals import interrupted_by_signals
+from dlrun.errors import Interrupted, RunDirError
+from dlrun.jobs.local import JobResult, run_jobs
+from dlrun.studies._archive import Archive
+from dlrun.studies._claims import Claim, needs
+from dlrun.studies._costs import EVALUATE_SECONDS, Cost, expected_cost
+from dlrun.studies._stated_rows import Result, Row, result_of, row_of
+from dlrun.studies._subjects import Child, Subject, completed, next_child
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a claim still needs, cheapest claim first; `cost` is what is left to do of the subject."""
+
+    subject: Subject
+    reads_test: bool
+    cost: Cost
+
+
+@dataclass
+class Progress:
+    """The state of `run`: what failed, what was measured, and the seconds since it began."""
+
+    archive: Archive
+    began: float = field(default_factory=time.perf_counter)
+    failures: dict[Subject, str] = field(default_factory=dict)
+    results: dict[Subject, Result] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def rows(self, claims: Sequence[Claim]) -> list[Row]:
+        """The table as it stands, in the order of the claims."""
+        for subject, reads_test in needs(claims).items():
+            known = self.results.get(subject)
+            if known is None or (reads_test and not known.test):
+                self._look(subject)
+        return [row_of(claim, self.results, self.failures) for claim in claims]
+
+    def _look(self, subject: Subject) -> None:
+        try:
+            found = result_of(subject, self.archive)
+        except RunDirError as error:
+            self.failures[subject] = str(error.problems[0].message)
+            return
+        if found is not None:
+            self.results[subject] = found
+
+
+def plan(claims: Sequence[Claim], archive: Archive) -> list[Work]:
+    """What is left to do, cheapest claim first; nothing for a claim whose data is missing."""
+    possible = [claim for claim in claims if not claim.missing]
+    left = {subject: _left(subject, test, archive) for subject, test in needs(possible).items()}
+    ordered = sorted(possible, key=lambda claim: sum(_seconds(left[one]) for one in dict.fromkeys(claim.subjects)))
+    tests = needs(ordered)
+    work = {one: left[one] for claim in ordered for one in claim.subjects}
+    return [Work(subject, tests[subject], cost) for subject, cost in work.items() if cost is not None]
+
+
+def _left(subject: Subject, test: bool, archive: Archive) -> Cost | None:
+    """What a subject still costs, None when it is done."""
+    if next_child(subject, archive, test=test) is None:
+        return None
+    if completed(subject, archive) is not None:  # only test is to be read
+        return Cost(EVALUATE_SECONDS, False)
+    return expected_cost(subject, archive)
+
+
+def _seconds(cost: Cost | None) -> float:
+    return cost.seconds if cost else 0.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """At most `slots` processes at once; nothing is begun that would not end within `budget_seconds`."""
+
+    slots: int = 1
+    budget_seconds: float | None = None
+
+
+def run(
+    claims: Sequence[Claim],
+    archive: Archive,
+    limits: Limits,
+    *,
+    on_rows: Callable[[list[Row]], None],
+    on_start: Callable[[Child], None],
+    on_end: Callable[[Child, JobResult, float], None],
+) -> list[Row]:
+    """Do what is missing and return the rows; `on_rows` gets them after each step, so that nothing measured is lost.
+
+    Every step is a command that a user could type, in a process of its own; its result is found again by what it is.
+    A failed step does not stop the others. Raises Interrupted.
+    """
+    progress = Progress(archive)
+    on_rows(progress.rows(claims))
+    try:
+        with interrupted_by_signals():
+            while wave := _next_wave(plan(claims, archive), progress, limits):
+                _run_wave(wave, progress, limits, on_start, on_end)
+                on_rows(progress.rows(claims))
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "stopped; what was measured is in the table", resumable=True, hint="the same command goes on"
+        ) from error
+    return progress.rows(claims)
+
+
+def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Work, Child]:
+    """The next commands that fit into the budget, one for each slot."""
+    wave: dict[Work, Child] = {}
+    left = None if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
+    for one in work:
+        if len(wave) == limits.slots:
+            break
+        too_long = left is not None and one.cost.seconds > left
+        child = None if too_long or one.subject in progress.failures else _child(one, progress.archive)
+        if child and child.run_dir not in [other.run_dir for other in wave.values()]:
+            wave[one] = child
+    return wave
+
+
+def _child(work: Work, archive: Archive) -> Child | None:
+    return next_child(work.subject, archive, test=work.reads_test)
+
+
+def _run_wave(
+    wave: dict[Work, Child],
+    progress: Progress,
+    limits: Limits,
+    on_start: Callable[[Child], None],
+    on_end: Callable[[Child, JobResult, float], None],
+) -> None:
+    began = time.perf_counter()
+    children = list(wave.values())
+    for child in children:
+        on_start(child)
+    ends = run_jobs(
+        children,
+        limits.slots,
+        on_end=lambda result: on_end(children[_place(children, result)], result, time.perf_counter() - began),
+    )
+    progress.archive.refresh()
+    for (work, child), end in zip(wave.items(), ends, strict=True):
+        following = _child(work, progress.archive)
+        if end.exit_code:
+            progress.failures[work.subject] = why(child, end)
+        elif following and following.command[0] == child.command[0]:
+            progress.failures[work.subject] = f"`dlrun {child.command[0]}` ended, and its result is not there"
+
+
+def _place(children: Sequence[Child], result: JobResult) -> int:
+    return next(place for place, child in enumerate(children) if child.run_dir == result.job.run_dir)
+
+
+def why(child: Child, end: JobResult) -> str:
+    """What the process said last that was an error, else how it ended."""
+    output = child.run_dir.with_name(f"{child.run_dir.name}.out")
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.exists() else []
+    errors = [line for line in lines if line.startswith("error: ")]
+    return errors[-1].removeprefix("error: ") if errors else f"the process ended with code {end.exit_code}"
