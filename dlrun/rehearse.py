@@ -12,6 +12,7 @@ from dlrun.data._saved import load_preprocessing, save_preprocessing
 from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
+from dlrun.engine.pretrained import with_word_vectors
 from dlrun.engine.resolve import Experiment, build_model, load_data, open_session
 from dlrun.engine.running import run_routine
 from dlrun.engine.scoring import predict_rows
@@ -89,4 +90,5 @@ def summarise(config: Config) -> ModelTable:
     with open_session(config):
         if config.model is None:
             raise ConfigError("there is no model to summarise", key=("model",))
-        return describe_model(build_model(config.model, load_data(config).spec))
+        data = load_data(config)
+        return describe_model(build_model(with_word_vectors(config, data)[0], data.spec))

@@ -17,6 +17,7 @@ Nodes = dict[str, Any]  # a graph of Keras layers, as dlrun.graphs reads it
 Layers = list[Any]  # Keras layers: "Flatten", or one-key mappings such as {Dense: {units: 32}}
 Transforms = list[Any]  # registered transforms: "standardise", or one-key mappings
 Augment = dict[str, Any]  # random variations of training pictures: fields of Augmentation
+WordVectors = Any  # a file of word vectors by its path; the builder gets an array (vocabulary_size, dimensions)
 DataPath = str  # a file or folder: beside the YAML file, in the data folders, or absolute
 
 

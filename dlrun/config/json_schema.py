@@ -13,13 +13,14 @@ from dlrun.config.arguments import literal_defaults
 from dlrun.config.parameters import AUGMENTATIONS
 from dlrun.config.schema import Config
 from dlrun.config.shorthand import shorthand_schemas
-from dlrun.config.types import Type, from_source
+from dlrun.config.types import PATHS, Type, from_source
 from dlrun.registry import DATASETS, MODELS, ROUTINES, Registry
 from dlrun.signatures import Parameter, Signature
 
 Schema = dict[str, Any]
 _REGISTRIES = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
-_PLAIN = {"int": "integer", "float": "number", "bool": "boolean", "str": "string", "None": "null", "DataPath": "string"}
+_PLAIN = {"int": "integer", "float": "number", "bool": "boolean", "str": "string", "None": "null"}
+_PLAIN |= dict.fromkeys(PATHS, "string")
 
 
 def keras_version() -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from dlrun.config.nodes import is_number
 from dlrun.errors import Key
 
-SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "DataPath")
+PATHS = ("DataPath", "WordVectors")
+SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", *PATHS)
 _WORDS = {
     "int": ("an integer", "integers"),
     "float": ("a number", "numbers"),
@@ -33,6 +34,7 @@ _WORDS = {
     "Transforms": ("a list of transforms", "lists of transforms"),
     "Augment": ("a mapping of variations", "mappings of variations"),
     "DataPath": ("a path", "paths"),
+    "WordVectors": ("a path", "paths"),
 }
 _TRUE, _FALSE = ("yes", "on", "true"), ("no", "off", "false")
 
@@ -141,7 +143,7 @@ def _spell(value: Any) -> str:
 
 def convert(wanted: Type, value: Any, path: Key = ()) -> Any:
     """The value as its type wants it (`yes` -> true, 1e4 -> 10000 for an integer). Raises Mismatch."""
-    if wanted.name == "Any" or (wanted.name in SPECIAL and wanted.name != "DataPath"):
+    if wanted.name == "Any" or (wanted.name in SPECIAL and wanted.name not in PATHS):
         return value  # Keras objects and transforms are checked with their own signatures
     if wanted.name == "Union":
         return _convert_union(wanted, value, path)
@@ -175,7 +177,7 @@ def _convert_scalar(name: str, value: Any) -> Any:
         return value.lower() in _TRUE
     if name == "bool":
         return value if isinstance(value, bool) else None
-    if name in ("str", "Path", "DataPath"):
+    if name in ("str", "Path", *PATHS):
         return value if isinstance(value, str) else None
     return None
 

@@ -54,6 +54,10 @@ class Encoder:
         """
         return inputs
 
+    def word_ids(self) -> Mapping[str, int]:
+        """The id of each word, of texts whose ids the model gets; empty for all else."""
+        return {}
+
     def target_scale(self, task: str) -> TargetScale | None:
         """The scale of a regression's targets as the encoder has learned it; None: that of the training targets."""
         return None

@@ -45,7 +45,7 @@ class DataContext:
     folders: Sequence[Path] = ()
     config_folder: Path = Path()
 
-    def locate(self, path: str) -> Path:
+    def locate(self, path: str, key: tuple[str, ...] = ("data", "path")) -> Path:
         """A file or folder the user named: absolute, beside the YAML file, or below a data folder.
 
         Raises DataError naming every place when it is nowhere.
@@ -55,7 +55,7 @@ class DataContext:
             places = [wanted]
         else:
             places = [folder.absolute() / wanted for folder in (self.config_folder, *self._folders())]
-        return _first(places) or _missing(path, places, key=("data", "path"))
+        return _first(places) or _missing(path, places, key=key)
 
     def locate_file(self, file_name: str, dataset: str, download: Download | None = None) -> Path:
         """A file of a published dataset: `<folder>/<dataset>/<file>`, `<folder>/<file>`, the Keras cache, a download.

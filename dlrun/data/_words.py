@@ -110,6 +110,10 @@ class WordsEncoder(Encoder):
         found = text.translate(_CLEAN).split()
         return np.array([START, *(self._ids.get(word, UNKNOWN) for word in found)], "int32")
 
+    def word_ids(self) -> Mapping[str, int]:
+        """The id of each word that has one; empty when the words behind the ids are not known."""
+        return self._ids
+
     def get_state(self) -> dict[str, Any]:
         """All options, and the words in use."""
         return {

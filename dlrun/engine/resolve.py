@@ -21,6 +21,7 @@ from dlrun.data._dataset import Dataset, Prepared
 from dlrun.data._prepare import prepare_dataset, read_dataset
 from dlrun.data._saved import Saved
 from dlrun.data_places import data_context
+from dlrun.engine.pretrained import with_word_vectors
 from dlrun.engine.saving import loading_trouble
 from dlrun.engine.session import Session, start_session
 from dlrun.errors import ConfigError, DlrunError
@@ -55,7 +56,12 @@ class Experiment:
         """A fresh, untrained model. Raises ConfigError with the place in the YAML."""
         if self.config.model is None:
             raise ConfigError("this routine needs a model", key=("model",), hint="dlrun list models")
-        model = build_model(self.config.model, self.data.spec)
+        component, covered = with_word_vectors(self.config, self.data)
+        model = build_model(component, self.data.spec)
+        for coverage in covered:
+            self.emit(Note(str(coverage)))
+        if covered and self.run.record_file.exists():  # a rehearsal has none
+            self.run.update(word_vectors=[coverage.record() for coverage in covered])
         if trouble := loading_trouble(model):
             self.emit(Note(f"best.keras will not be loadable, so evaluate and predict will fail: {trouble}"))
         return model

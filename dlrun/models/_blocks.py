@@ -35,8 +35,17 @@ def dense_stack(
     return features
 
 
-def embed(spec: DataSpec, inputs: Any, dimensions: int) -> Any:
-    """Word ids `(batch, length)` as vectors `(batch, length, dimensions)`; other sequences as they are."""
-    if spec.input.vocabulary_size is None:
+def embed(spec: DataSpec, inputs: Any, dimensions: int, vectors: Any = None, *, trainable: bool = False) -> Any:
+    """Word ids `(batch, length)` as vectors `(batch, length, dimensions)`; other sequences as they are.
+
+    `vectors` `(vocabulary_size, dimensions)` are pretrained ones, that training changes only if `trainable`.
+    """
+    words = spec.input.vocabulary_size
+    if words is None:
         return inputs
-    return keras.layers.Embedding(spec.input.vocabulary_size, dimensions)(inputs)
+    if vectors is None:
+        return keras.layers.Embedding(words, dimensions)(inputs)
+    layer = keras.layers.Embedding(words, vectors.shape[1], trainable=trainable)
+    features = layer(inputs)
+    layer.set_weights([vectors])
+    return features

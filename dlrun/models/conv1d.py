@@ -9,7 +9,7 @@ from dlrun.errors import ConfigError
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import Activation, Count, DataSpec, Fraction
+from dlrun.spec import Activation, Count, DataSpec, Fraction, WordVectors
 
 
 @dlrun.model("conv1d")
@@ -20,6 +20,8 @@ def conv1d(
     kernel_size: Count = 7,
     pool_size: Count = 5,
     embedding: Count = 128,
+    vectors: WordVectors | None = None,
+    trainable_vectors: bool = False,
     activation: Activation = "relu",
     dropout: Fraction = 0.0,
     hidden: list[Count] = [],  # noqa: B006
@@ -35,6 +37,9 @@ def conv1d(
         kernel_size: Time steps each convolution sees.
         pool_size: Time steps pooled between two convolutions.
         embedding: Size of the vector of each word; ignored for numbers.
+        vectors: A file of word vectors (GloVe as text, .gz too), which are the weights of the Embedding; their size
+            counts then, and words without one get zeros.
+        trainable_vectors: Whether training changes them.
         activation: Of the convolutions and Dense layers.
         dropout: Share of values dropped before the last layer while training, 0 to 1.
         hidden: Units of Dense layers behind the global maximum.
@@ -43,7 +48,7 @@ def conv1d(
         ConfigError: The input is no sequence, or too short for so many layers.
     """
     inputs = sequence_input(spec, "conv1d")
-    features = embed(spec, inputs, embedding)
+    features = embed(spec, inputs, embedding, vectors, trainable=trainable_vectors)
     for position, count in enumerate(filters):
         if position:
             features = keras.layers.MaxPooling1D(pool_size)(features)

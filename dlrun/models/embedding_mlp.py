@@ -11,7 +11,7 @@ from dlrun.errors import ConfigError
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import Activation, Count, DataSpec, Fraction
+from dlrun.spec import Activation, Count, DataSpec, Fraction, WordVectors
 
 
 @dlrun.model("embedding_mlp")
@@ -19,6 +19,8 @@ def embedding_mlp(
     spec: DataSpec,
     *,
     embedding: Count = 8,
+    vectors: WordVectors | None = None,
+    trainable_vectors: bool = False,
     pooling: Literal["flatten", "average", "max"] = "flatten",
     hidden: list[Count] = [],  # noqa: B006 - read, never changed
     activation: Activation = "relu",
@@ -32,6 +34,9 @@ def embedding_mlp(
     Args:
         spec: What the data looks like.
         embedding: Size of the vector of each word.
+        vectors: A file of word vectors (GloVe as text, .gz too), which are the weights of the Embedding; their size
+            counts then, and words without one get zeros.
+        trainable_vectors: Whether training changes them.
         pooling: `flatten` keeps every position, `average` and `max` take one vector per text.
         hidden: Units of the Dense layers.
         activation: Of the Dense layers.
@@ -52,6 +57,6 @@ def embedding_mlp(
         "average": keras.layers.GlobalAveragePooling1D,
         "max": keras.layers.GlobalMaxPooling1D,
     }
-    features = pools[pooling]()(embed(spec, inputs, embedding))
+    features = pools[pooling]()(embed(spec, inputs, embedding, vectors, trainable=trainable_vectors))
     features = dense_stack(features, hidden, activation=activation, dropout=dropout)
     return keras.Model(inputs, output(spec, features), name="embedding_mlp")

@@ -10,7 +10,7 @@ import dlrun
 from dlrun.models._blocks import dense_stack, embed
 from dlrun.models._heads import output
 from dlrun.models._inputs import sequence_input
-from dlrun.spec import Count, DataSpec, Fraction
+from dlrun.spec import Count, DataSpec, Fraction, WordVectors
 
 _LAYERS = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -22,6 +22,8 @@ def rnn(
     cell: Literal["simple", "lstm", "gru"] = "lstm",
     units: list[Count] = [32],  # noqa: B006 - read, never changed
     embedding: Count = 32,
+    vectors: WordVectors | None = None,
+    trainable_vectors: bool = False,
     bidirectional: bool = False,
     dropout: Fraction = 0.0,
     recurrent_dropout: Fraction = 0.0,
@@ -37,6 +39,9 @@ def rnn(
         cell: Which layer.
         units: Of each layer; all but the last return their whole sequence.
         embedding: Size of the vector of each word; ignored for numbers.
+        vectors: A file of word vectors (GloVe as text, .gz too), which are the weights of the Embedding; their size
+            counts then, and words without one get zeros.
+        trainable_vectors: Whether training changes them.
         bidirectional: Read each sequence in both directions.
         dropout: Share of the inputs of each layer dropped while training, the same at each time step, 0 to 1.
         recurrent_dropout: The same for the recurrent state.
@@ -46,7 +51,7 @@ def rnn(
         ConfigError: The input is no sequence.
     """
     inputs = sequence_input(spec, "rnn")
-    features = embed(spec, inputs, embedding)
+    features = embed(spec, inputs, embedding, vectors, trainable=trainable_vectors)
     for position, count in enumerate(units):
         layer = _LAYERS[cell](
             count, return_sequences=position < len(units) - 1, dropout=dropout, recurrent_dropout=recurrent_dropout
