@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from dlrun.config.nodes import Report, dotted, show_value
 from dlrun.config.types import Mismatch, Type, convert, describe
@@ -107,7 +107,8 @@ def report_mismatch(report: Report, key: Key, mismatch: Mismatch) -> None:
         hint = "put it in quotes"
     if hint is None and wanted.startswith("a list") and not isinstance(mismatch.value, list | dict):
         hint = f"write [{mismatch.value}]" if mismatch.value is not None else None
-    report.add(where, f"{dotted(where)} is not {wanted}", received=show_value(mismatch.value), hint=hint)
+    on: Literal["key", "value"] = "key" if mismatch.path and mismatch.value is mismatch.path[-1] else "value"
+    report.add(where, f"{dotted(where)} is not {wanted}", on=on, received=show_value(mismatch.value), hint=hint)
 
 
 def literal_choices(wanted: Type) -> list[str]:

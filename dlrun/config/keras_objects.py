@@ -15,7 +15,7 @@ from dlrun.signatures import Parameter
 
 _INTEGERS = ("units", "filters", "patience", "output_dim", "input_dim", "num_heads", "key_dim")
 _POSITIVE = ("units", "filters", "output_dim", "input_dim", "num_heads", "key_dim", "learning_rate", "decay_steps")
-_NOT_NEGATIVE = ("patience", "min_delta", "weight_decay", "l1", "l2")
+_NOT_NEGATIVE = ("patience", "min_delta", "weight_decay", "epsilon", "l1", "l2")
 _SIZES = ("kernel_size", "pool_size", "strides", "dilation_rate")
 _FRACTIONS = ("dropout", "recurrent_dropout", "momentum", "ema_momentum")
 _BRING_A_MODEL = "write a model of your own in Python and name its file under `plugins`"

@@ -42,7 +42,7 @@ def image_folder(
     color: Literal["rgb", "grayscale"] = "rgb",
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear",
     label_from: Literal["auto", "folder", "file_name"] = "auto",
-    per_class: dict[str, int | float] = {},  # noqa: B006  read as a literal, not changed
+    per_class: dict[Literal["training", "validation", "test"], int | float] = {},  # noqa: B006  not changed
     scale_per_class: bool = False,
     max_images: int | None = None,
     augment: Augment | None = None,
@@ -68,7 +68,7 @@ def image_folder(
         raise DataError("there is no generated stand-in for your own images", hint="run it without --sample")
     _check_options(height, width, max_images, unreadable_fraction, memory_limit_mib)
     source = open_source(context.locate(path))
-    pictures, notes = _pictures(source, label_from, per_class, max_images, scale_per_class)
+    pictures, notes = _pictures(source, label_from, dict(per_class.items()), max_images, scale_per_class)
     labels = check_classes(pictures, [], str(source.path))
     look = Look(height, width, color, interpolation)
     names = [p.name for p in pictures]

@@ -31,7 +31,7 @@ def timeseries_csv(
     columns: list[str | int] = [],  # noqa: B006  read as a literal, not changed
     validation: int | float = 0.2,
     test: int | float = 0.2,
-    ranges: dict[str, list[int | None]] = {},  # noqa: B006
+    ranges: dict[Literal["training", "validation", "test"], list[int | None]] = {},  # noqa: B006
     edges: Literal["reach_back", "inside", "book"] = "reach_back",
     max_validation_windows: int | None = None,
     reverse: bool = False,
@@ -71,7 +71,7 @@ def timeseries_csv(
     place = series.columns.index(name)
     notes = ["numbers are read with a decimal comma (data.decimal)"] if series.decimal == "," else []
     values = series.values[:, place]
-    bounds = bounds_of(file, len(values), ranges, validation, test)
+    bounds = bounds_of(file, len(values), dict(ranges.items()), validation, test)
     windows = Windows(lookback, delay, edges, max_validation_windows)
     rows, parts = row_parts(file, bounds, windows, series.known[:, place])
     task = _UNIT.sub("", name).replace("/", "_") or "target"

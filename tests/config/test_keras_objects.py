@@ -136,6 +136,8 @@ def test_what_keras_does_not_find_by_that_spelling_is_kept_in_another(sections, 
         ({"optimizer": {"gradient_accumulation_steps": 1}}, "optimizer.gradient_accumulation_steps is out of range"),
         ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate is not a number; None"),
         ({"optimizer": {"learning_rate": [1, 2]}}, "optimizer.learning_rate is not a number; None"),
+        ({"optimizer": {"epsilon": -1e-7}}, "optimizer.epsilon is out of range; None"),
+        ({"optimizer": {"epsilon": []}}, "optimizer.epsilon is not a number; None"),
         ({"optimizer": {"epsilon": float("inf")}}, "optimizer.epsilon is not a number"),
         ({"optimizer": {"clipnorm": float("inf")}}, "optimizer.clipnorm is not a number"),
         (
