@@ -78,7 +78,7 @@ def _persistence(data: Prepared, task: str, split: str, original_units: bool) ->
 
 def baseline_for(metric: str, loss: object, table: Mapping[str, float]) -> float | None:
     """The baseline that belongs to a logged metric such as `val_accuracy` or `val_loss`, or None."""
-    name = metric.removeprefix("val_")
+    name = metric.removeprefix("val_").removeprefix("bare_")
     if name == "loss" and isinstance(loss, str):
         name = "crossentropy" if loss.endswith("crossentropy") else loss
     return table.get(_ALIASES.get(name, name))
@@ -94,7 +94,7 @@ def levels_of(
         if owner:
             found[name] = baseline_for(bare, outputs[owner].loss, tables[owner])
             found[name + SHUFFLED] = tables[owner].get(_ALIASES.get(bare, bare) + SHUFFLED)
-        elif bare == "loss":
+        elif bare.removeprefix("bare_") == "loss":
             found[name] = _sum_of_losses(outputs, tables)
     return {name: level for name, level in found.items() if level is not None}
 

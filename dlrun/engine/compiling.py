@@ -11,6 +11,7 @@ import keras
 from dlrun.config.metric_names import all_metric_names, metric_names, more_is_better, split_name
 from dlrun.config.schema import Component, Config, Monitor, Output
 from dlrun.data._dataset import Prepared
+from dlrun.engine.bare_loss import log_bare_loss
 from dlrun.engine.scoring import gives_logits, outputs_by_task
 from dlrun.engine.task_rules import check_loss, check_metrics, needs_one_hot
 from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
@@ -154,6 +155,7 @@ def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
         metrics=metrics if several else next(iter(metrics.values())),
         jit_compile=config.runtime.jit_compile,
     )
+    log_bare_loss(model)
     model.optimizer.build(model.trainable_variables)  # a checkpoint is restored before the first step
 
 

@@ -73,6 +73,7 @@ NETS = {
     "dropout": {"model": {"name": "mlp", "hidden": [8], "dropout": 0.4}},
     "batch normalization": {"model": {"name": "mlp", "hidden": [8], "batch_normalization": True}},
     "augmentation": {"plugins": ["noisy.py"], "data": "noisy_digits"},
+    "penalties": {"model": {"name": "mlp", "hidden": [8], "kernel_regularizer": {"L2": {"l2": 0.1}}}},
     "varied pictures": {
         "data": {"name": "digits", "image": True, "augment": {"rotation": 40, "horizontal_flip": True}}
     },
