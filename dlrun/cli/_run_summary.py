@@ -95,11 +95,11 @@ def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
     """`dlrun show RUN`: what a run is, how it went, what lies in it. Raises UnknownNameError."""
     from rich.markup import escape
 
-    from dlrun.run_dir import find_run
+    from dlrun.run_dir import COMPLETED, find_run
 
     run = find_run(text, outputs or Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)))
     record, status = run.record(), run.status()
-    metrics = run.metrics() if run.metrics_file.exists() else None
+    metrics = run.metrics() if status == COMPLETED or run.metrics_file.exists() else None
     if as_json:
         print_json({"path": str(run.path), "run": {**record, "status": status}, "metrics": metrics})
         return

@@ -46,7 +46,7 @@ def runs(
 def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
     """One entry per run; a run whose files are damaged says so instead of failing the list."""
     from dlrun.errors import RunDirError
-    from dlrun.run_dir import list_runs
+    from dlrun.run_dir import COMPLETED, list_runs
 
     rows = []
     for run in list_runs(outputs):
@@ -57,7 +57,7 @@ def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
         try:
             record = run.record()
             row |= {"status": run.status(), "seconds": record.get("seconds")}
-            if run.metrics_file.exists():
+            if row["status"] == COMPLETED or run.metrics_file.exists():
                 metrics = run.metrics()
                 row |= {"best_epoch": metrics["best_epoch"], "metric": metrics["monitor"]}
                 row["value"] = metrics["best"].get(metrics["monitor"])

@@ -89,7 +89,7 @@ class Subject:
     def unhurt(self, verb: str) -> Ended:
         """What a verb says of the run as it is."""
         if verb not in self.sound:
-            self.sound[verb] = ask(verb, self.copied(f"{next(_NUMBERS)}"))
+            self.sound[verb] = ask(verb, self.copied(f"{next(_NUMBERS)}"), "--json")
         return self.sound[verb]
 
     def copied(self, name: str) -> Path:
@@ -143,8 +143,8 @@ def _train(config: Path, path: Path, *, stop_after: int = 0) -> Path:
     return path
 
 
-def ask(verb: str, run: Path) -> Ended:
-    """What a verb answers about a run, as JSON; with the traceback where a user would see one."""
+def ask(verb: str, run: Path, *options: str) -> Ended:
+    """What a verb answers about a run; exit code 70 and the traceback where a user would see one."""
     argv = {
         "runs": ["runs", "--outputs", run.parent.parent],
         "compare": ["compare", run, run.parent / "beside"],
@@ -154,7 +154,7 @@ def ask(verb: str, run: Path) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = main([*map(str, argv), "--json"])
+            code = main([*map(str, argv), *options])
         except BaseException:  # what a user would see
             traceback.print_exc()
             code = 70
@@ -169,23 +169,26 @@ def look(subject: Subject, verb: str, name: str, how: str, damage: Callable[[Pat
     """
     copy = subject.copied(f"{next(_NUMBERS)}")  # no file's name in its path, or every message would have it
     damage(copy / name)
-    ended = ask(verb, copy)
+    plain = ask(verb, copy) if verb in LOOKING else None
+    ended = ask(verb, copy, "--json")
     problem = _judge(subject, verb, name, ended, copy)
+    if plain and plain.code != ended.code:
+        problem = f"exit code {plain.code} instead of {ended.code} without --json: " + " / ".join(plain.changes[-6:])
     shutil.rmtree(copy.parent.parent, ignore_errors=True)
     return problem
 
 
 def _judge(subject: Subject, verb: str, name: str, ended: Ended, copy: Path) -> str | None:
-    sound = subject.unhurt(verb)
     if ended.code not in (0, 1, 2):
         return f"exit code {ended.code}: " + " / ".join(ended.changes[-6:])
     if ended.code == 0 and verb == "resume":
         found = [one for one in differences(subject.whole, copy) if one != "config.yaml"]  # it names its own plugin
         texts = [(run / "config.yaml").read_text().replace(str(run), "") for run in (subject.whole, copy)]
         return "; ".join([*found, *(["config.yaml"] if texts[0] != texts[1] else [])]) or None
-    if _same(json.loads(ended.text), json.loads(sound.text)) and ended.code == sound.code:
-        return None
     if _tells(json.loads(ended.text), name):
+        return None
+    sound = subject.unhurt(verb)
+    if _same(json.loads(ended.text), json.loads(sound.text)) and ended.code == sound.code:
         return None
     if ended.code:
         return f"does not name {name}: {ended.text}"
