@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 from dlrun.studies import _final, _out_of_fold, _pictures
 from dlrun.studies._study_dir import StudyDir, list_studies, write_table
 from dlrun.studies._summary import curve_rows, read_fold, summarise
+
+_PLACE = re.compile(r"^\S+\.yaml:\d+:\d+: ")  # in the config of a fold, which the user has not written
 
 OnEnd = Callable[[RunDir, JobResult], None]
 Tell = Callable[[str], None]
@@ -171,7 +174,7 @@ def why_failed(result: JobResult) -> str:
         ended = f"its process ended with code {result.exit_code}"
         errors = [line for line in lines if line.startswith("error: ")]
         text = errors[-1].removeprefix("error: ") if errors else ended
-    return text.splitlines()[0]
+    return _PLACE.sub("", text.splitlines()[0])
 
 
 def check_resumable(study: StudyDir) -> None:
