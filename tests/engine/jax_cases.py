@@ -21,7 +21,7 @@ from dlrun.predict import predict
 from dlrun.run_dir import RunDir, list_runs
 from dlrun.train import train
 
-RANDOM = {"name": "mlp", "hidden": [8], "dropout": 0.4, "batch_normalization": True}
+RANDOM = {"name": "mlp", "hidden": [8], "dropout": 0.4, "batch_normalization": True, "kernel_regularizer": "l2"}
 SEVERAL = {"epochs": 2, "batch_size": 320, "tensorboard": False}
 WEIGHED = {"epochs": 2, "batch_size": 500, "class_weight": "balanced", "tensorboard": False}
 VARIATIONS = {"rotation": 40, "width_shift": 0.2, "shear": 0.2, "zoom": 0.2, "horizontal_flip": True}
