@@ -55,6 +55,8 @@ PARAMETERS = {
     "cats_dogs_first500_augmented": 3_453_121,
     "imdb_embed8_flatten": 80_161,
     "imdb_raw_scratch_200": 1_320_065,
+    "imdb_raw_glove_frozen_200": 1_320_065,
+    "imdb_raw_glove_top2717_200": 1_320_065,
     "imdb_simplernn": 322_113,
     "imdb_lstm": 328_353,
     "imdb_lstm_as_printed": 328_353,
@@ -112,7 +114,10 @@ def _classes(count):
 
 def _model(name):
     config = load_config(_configs()[name])
-    return build_model(config.model, _spec(config.data))
+    model = config.model
+    if model.parameters.get("vectors"):  # the file of vectors becomes an array before the model is built
+        model = Component(**{**model.model_dump(), "vectors": np.zeros((10_000, 100), "float32")})
+    return build_model(model, _spec(config.data))
 
 
 def test_every_config_of_the_book_has_its_count_here():
@@ -162,6 +167,11 @@ def test_the_layers_of_a_model_have_the_shapes_of_the_book(name):
     shapes, counts = LAYERS[name]
     assert [row.shape for row in rows if row.kind != "Dropout"] == shapes
     assert [row.parameters for row in rows if row.parameters] == counts
+
+
+def test_frozen_vectors_leave_the_dense_layers_to_train():
+    """DLwP 6.1.3: 1,000,000 of 1,320,065 parameters are the vectors."""
+    assert describe_model(_model("imdb_raw_glove_frozen_200")).trainable_parameters == 320_065
 
 
 RNN = {"SimpleRNN": {"units": 32}}
