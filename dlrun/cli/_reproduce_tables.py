@@ -14,6 +14,8 @@ from dlrun.studies._stated_rows import BAD, DATA_MISSING, FAILED, PASS, Row
 from dlrun.studies.reproduce import plan
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dlrun.jobs.local import JobResult
     from dlrun.studies._archive import Archive
     from dlrun.studies._claims import Claim
@@ -77,12 +79,21 @@ def ending(*, quiet: bool) -> Callable[[Child, JobResult, float], None]:
 
 
 def show_rows(rows: Sequence[Row], file: Path, about: dict[str, Any], *, as_json: bool) -> None:
-    """The table, the rows that fail, and where it lies."""
-    from rich.markup import escape
-
+    """The table, where it lies, and on stderr the rows that fail."""
     if as_json:
         print_json({**texts.as_values(rows, about), "table": str(file)})
-        return
+    else:
+        show(_table(rows))
+        echo(texts.summary(rows))
+        echo(f"table {short(file)}")
+    for row in texts.failing(rows):
+        reason = f": {row.note}" if row.note and row.verdict == FAILED else ""
+        echo(f"{row.verdict}: {row.config}, {row.stated}{reason}", err=True)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    from rich.markup import escape
+
     table = plain_table(
         "config", "stated", "measured", "deviation", "verdict", "s", left=("config", "stated", "verdict")
     )
@@ -90,9 +101,4 @@ def show_rows(rows: Sequence[Row], file: Path, about: dict[str, Any], *, as_json
         config, stated, measured, deviation, verdict, seconds, _ = map(escape, texts.cells(row))
         colour = _COLOURS.get(row.verdict)
         table.add_row(config, stated, measured, deviation, f"[{colour}]{verdict}[/]" if colour else verdict, seconds)
-    show(table)
-    echo(texts.summary(rows))
-    for row in texts.failing(rows):
-        reason = f": {row.note}" if row.note and row.verdict == FAILED else ""
-        echo(f"{row.verdict}: {row.config}, {row.stated}{reason}", err=True)
-    echo(f"table {short(file)}")
+    return table

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,25 +85,35 @@ def find_claims(configs: dict[str, Path], *, scale: str = FULL, seeds: int | Non
 
     Raises ConfigError for configs that cannot be read, and when none states anything.
     """
-    claims: list[Claim] = []
-    for name, path in configs.items():
-        for expect in load_config(path).expect:
-            claims.append(_claim(name, path, expect, scale, seeds))
+    load = functools.cache(lambda path, overrides: load_config(path, overrides, to_train=True))
+    claims = [
+        _claim(name, path, expect, _Asked(scale, seeds, load))
+        for name, path in configs.items()
+        for expect in load(path, ()).expect
+    ]
     if not claims:
         raise ConfigError("these configs state no results", received=listing(configs), expected="a key `expect`")
     return claims
 
 
-def _claim(name: str, path: Path, expect: Expect, scale: str, seeds: int | None) -> Claim:
-    count = seeds or expect.runs
-    own = _subjects(name, path, expect, scale, count)
+@dataclass(frozen=True)
+class _Asked:
+    """What the user asked of all claims; `load` reads a config once for all of them."""
+
+    scale: str
+    seeds: int | None
+    load: Callable[[Path, tuple[str, ...]], Config]
+
+
+def _claim(name: str, path: Path, expect: Expect, asked: _Asked) -> Claim:
+    own = _subjects(name, path, expect, asked)
     others: tuple[Subject, ...] = ()
     named = expect.below if expect.below is not None else expect.above
     if isinstance(named, str) and named != OWN_BASELINE:
         other, other_path = _named_config(named, path)
-        others = _subjects(other, other_path, expect, scale, count)
+        others = _subjects(other, other_path, expect, asked)
     missing = dict.fromkeys(file for subject in (*own, *others) for file in find_data(subject.config).missing)
-    shortened = scale == SMALL and any(subject.config.small for subject in (*own, *others))
+    shortened = asked.scale == SMALL and any(subject.config.small for subject in (*own, *others))
     return Claim(name, expect, own, others, shortened, tuple(missing))
 
 
@@ -114,13 +125,13 @@ def _named_config(text: str, beside: Path) -> tuple[str, Path]:
     return text, find_config(text)
 
 
-def _subjects(name: str, path: Path, expect: Expect, scale: str, count: int) -> tuple[Subject, ...]:
-    base = load_config(path)
-    fixed = small_overrides(base) if scale == SMALL else ()
+def _subjects(name: str, path: Path, expect: Expect, asked: _Asked) -> tuple[Subject, ...]:
+    base = asked.load(path, ())
+    fixed = small_overrides(base) if asked.scale == SMALL else ()
     found = []
-    for seed in range(base.seed, base.seed + count):
+    for seed in range(base.seed, base.seed + (asked.seeds or expect.runs)):
         overrides = (*fixed, *([setting("seed", seed)] if seed != base.seed else []))
-        config = load_config(path, overrides, to_train=True) if overrides else base
+        config = asked.load(path, overrides)
         after = expect.after if config.kfold is None else "train"
         found.append(Subject(name, overrides, config, after))
     return tuple(found)
