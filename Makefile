@@ -19,10 +19,12 @@ realdata: .venv/.installed-test
 bench: .venv/.installed
 	$(BIN)/python -m bench $(ARGS)
 
-# The long form of tests/faults: 60 killed runs, and a disk that is full at every change of a file (half an hour or more)
+# The long form of tests/faults: 60 killed runs, a disk that is full at every change of a file, and every file of a run
+# damaged (an hour or more)
 faults: .venv/.installed-test
 	$(BIN)/python tests/faults/many_kills.py
 	$(BIN)/python tests/faults/many_failures.py
+	$(BIN)/python tests/faults/many_damages.py
 
 # The slow tests run after the others, the JAX backend among them.
 check: .venv/.installed-dev lint types layers test

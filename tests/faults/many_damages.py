@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verb", choices=VERBS, action="append")
     parser.add_argument("--run", choices=("finished", "interrupted"), action="append")
+    parser.add_argument("--stride", type=int, default=1, help="take every n-th damage only")
     options = parser.parse_args()
     settle()
     began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="faults-"))
@@ -36,7 +37,7 @@ def main() -> int:
     for kind in options.run or subjects:
         for verb in options.verb or VERBS:
             start, before = time.monotonic(), counts.copy()
-            for name, how, problem in all_looks(subjects[kind], verb):
+            for name, how, problem in all_looks(subjects[kind], verb, options.stride):
                 counts[problem is None] += 1
                 if problem:
                     print(f"  {verb}, {name} {how}: {problem[:300]}", flush=True)

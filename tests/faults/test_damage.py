@@ -33,7 +33,7 @@ def subjects(tmp_path_factory):
 )
 def test_a_damaged_run_gets_a_clear_error_or_a_right_answer(subjects, kind, verb, name, how):
     damages = FOLDER_DAMAGES if how in FOLDER_DAMAGES and name == "checkpoint" else DAMAGES
-    assert look(subjects[kind], verb, name, how, damages[how]) is None
+    assert look(subjects[kind], verb, name, damages[how]) is None
 
 
 @pytest.mark.slow
@@ -54,4 +54,4 @@ def test_a_wrong_answer_is_seen(subjects, verb):
         file.write_text(changed)
 
     name = {"show": "metrics.json", "evaluate": "config.yaml"}[verb]
-    assert look(subjects["finished"], verb, name, "a lie", lie)
+    assert look(subjects["finished"], verb, name, lie)
