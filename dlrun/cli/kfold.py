@@ -57,8 +57,8 @@ def kfold(
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
     stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats, "data.dir": data_dir}
-    options = [setting(key, value) for key, value in stated.items() if value is not None]
-    options += [*(overrides or []), *(["data.sample=true"] if sample else [])]
+    options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
+    options += ["data.sample=true"] if sample else []
     if resume is not None:
         if options:
             raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")

@@ -152,15 +152,13 @@ def _train_folds(study: StudyDir, names: list[str], slots: int, warm: bool, on_e
     results = run_jobs(jobs, slots, warm=warm, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
     failed = {result.job.run_dir.name: why_failed(result) for result in results if result.status != COMPLETED}
     if failed:
-        reasons = dict.fromkeys(failed.values())
         message = f"{len(failed)} of {len(names)} folds failed: {listing(failed)}"
-        if len(reasons) == 1 and len(failed) > 1:
-            message += f"\n{next(iter(reasons))}"
+        if len(failed) > 1 and len(set(failed.values())) == 1:
+            message += f"\n{next(iter(failed.values()))}"
         else:
             message += "".join(f"\n{name}: {reason}" for name, reason in failed.items())
-        raise JobError(
-            message, hint=f"the other folds are kept; try again with: dlrun kfold --resume {short(study.path)}"
-        )
+        hint = f"completed folds are kept; try the others again: dlrun kfold --resume {short(study.path)}"
+        raise JobError(message, hint=hint)
 
 
 def why_failed(result: JobResult) -> str:

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import pytest
 
 from dlrun.config.dumping import dump_config
@@ -32,3 +35,37 @@ def test_two_jobs_cannot_share_a_directory(tmp_path):
         run_jobs([job, job])
     with pytest.raises(JobError, match="at least one slot"):
         run_jobs([job], slots=0)
+
+
+def test_a_failed_job_is_tried_again_when_asked(tmp_path):
+    run = RunDir.claim(tmp_path / "run")
+    run.start({})
+    run.end("failed")
+    assert Job(tmp_path / "c.yaml", run.path).done
+    assert not Job(tmp_path / "c.yaml", run.path, again=True).done
+
+
+def test_a_run_that_another_process_works_on_is_waited_for(tmp_path):
+    run = RunDir.claim(tmp_path / "run")
+    run.start({})
+    ending = threading.Timer(0.3, run.end, ["completed"])
+    ending.start()
+    (result,) = run_jobs([Job(tmp_path / "c.yaml", run.path)])
+    ending.join()
+    assert (result.status, result.exit_code) == ("completed", None)
+
+
+@pytest.mark.slow
+def test_what_ends_the_call_stops_the_processes_with_a_checkpoint(digits, tmp_path):
+    config = tmp_path / "long.yaml"
+    config.write_text(dump_config(digits(training={"epochs": 100_000, "batch_size": 128, "tensorboard": False})))
+    (tmp_path / "wrong.yaml").write_text("data: nothing\n")
+
+    def stop(_result):
+        while not list((tmp_path / "long").glob("checkpoint/0*")):
+            time.sleep(0.02)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([Job(config, tmp_path / "long"), Job(tmp_path / "wrong.yaml", tmp_path / "wrong")], 2, on_end=stop)
+    assert RunDir(tmp_path / "long").status() == "interrupted"
