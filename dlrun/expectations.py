@@ -67,8 +67,8 @@ def judged(expects: Sequence[Expect], metrics: Mapping[str, Any], history: Histo
 
 
 def stated_text(expect: Expect) -> str:
-    """An entry in words: `val_accuracy 0.885 ± 0.01`, `val_loss at epoch 20 below book/imdb`."""
-    return f"{expect.metric}{_where(expect)} {result_text(expect)}"
+    """An entry in words: `val_accuracy: 0.885 ± 0.01`, `val_loss at epoch 20 below book/imdb`."""
+    return f"{expect.metric}{_where(expect)}{'' if expect.is_order else ':'} {result_text(expect)}"
 
 
 def result_text(expect: Expect) -> str:

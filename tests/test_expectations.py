@@ -81,5 +81,6 @@ def test_a_run_alone_judges_baselines_and_numbers_but_not_other_configs():
 
 def test_an_entry_in_words():
     assert stated_text(expect(at=20, below="baseline", margin=0.1)) == "val_loss at epoch 20 below baseline by 0.1"
+    assert stated_text(expect(at="own_best", value=4.0, tolerance=1.0)) == "val_loss at its best: 4 ± 1"
     assert result_text(expect(value=0.88, tolerance=0.01)) == "0.88 ± 0.01"
     assert result_text(expect("parameters", value=93322)) == "93322"

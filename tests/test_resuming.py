@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from dlrun.config.changes import changes
+from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.errors import ConfigError
-from dlrun.resuming import config_to_resume
+from dlrun.resuming import config_to_resume, resumed_identity
 from dlrun.train import train
 
 DROPOUT = {"name": "mlp", "hidden": [16], "dropout": 0.5}
@@ -92,3 +93,10 @@ def test_a_run_that_a_callback_ended_stays_as_it_is(digits, outputs):
 def test_from_python_the_same_changes_are_refused(digits, finished):
     with pytest.raises(ConfigError, match="keeps what it was begun with"):
         train(digits(seed=7, training={"epochs": 30}), resume=finished)
+
+
+def test_a_run_that_goes_on_stays_the_same_experiment_unless_it_gets_longer(finished):
+    record = finished.record()
+    assert len(record["identity"]) == 64
+    assert resumed_identity(finished, load_config(finished.config_file), record) == record["identity"]
+    assert resumed_identity(finished, load_config(finished.config_file, ["training.epochs=4"]), record) is None

@@ -56,7 +56,7 @@ def test_a_row_that_fails_makes_the_exit_code_and_the_table_is_written(config, o
     table = outputs / "tables" / "mine.md"
     assert main(["reproduce", str(config), "--outputs", str(outputs), "--table", str(table)]) == 1
     told = capsys.readouterr()
-    assert f"failed: {config}, val_loss at epoch 3 1 ± 9: no luck today" in told.err
+    assert f"failed: {config}, val_loss at epoch 3: 1 ± 9: no luck today" in told.err
     assert told.err.count("  failed, see") == 2
     assert "1 failed" in told.out
     assert "| failed: no luck today |" in table.read_text()
@@ -84,7 +84,7 @@ def test_what_is_asked_wrongly_is_told(words, capsys):
 def test_what_is_stated_becomes_a_page(config, capsys):
     assert main(["reproduce", str(config), "--docs"]) == 0
     page = capsys.readouterr().out
-    assert f"| 3-10 | 3.4.4 | val_loss at epoch 3 1 ± 9, 2 seeds | `dlrun train {config}` | DLwP 3.4.4" in page
+    assert f"| 3-10 | 3.4.4 | val_loss at epoch 3: 1 ± 9, 2 seeds | `dlrun train {config}` | DLwP 3.4.4" in page
 
 
 def test_the_page_of_the_book_is_current():
