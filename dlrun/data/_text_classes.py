@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from dlrun.data._cache import Chunks, cached_if_worth
 from dlrun.data._dataset import Arrays
 from dlrun.data._text_trees import PARTS, Names, read_tree
-from dlrun.data._texts import indexed, word_chunks, words_of
+from dlrun.data._tokens import Splitting, indexed, word_chunks, words_of
 from dlrun.errors import DataError, did_you_mean, listing
 
 UNLABELLED = "unsup"  # the folder of aclImdb with reviews that have no label
@@ -28,13 +28,13 @@ class TextClasses:
     notes: list[str]
 
 
-def read_classes(place: Path, classes: list[str], lower: bool, file_encoding: str) -> TextClasses:
+def read_classes(place: Path, classes: list[str], splitting: Splitting, file_encoding: str) -> TextClasses:
     """The texts of a folder or archive, from the cache if it is large. `classes`: the folders to use; empty: all.
 
     Raises DataError.
     """
-    key = [classes, lower, file_encoding]
-    entry = cached_if_worth("text_folder", [place], key, lambda: _read(place, classes, lower, file_encoding))
+    key = [classes, asdict(splitting), file_encoding]
+    entry = cached_if_worth("text_folder", [place], key, lambda: _read(place, classes, splitting, file_encoding))
     parts = {part: np.arange(*span) for part, span in entry.facts["parts"].items()}
     return TextClasses(words_of(entry), entry.arrays["codes"], entry.facts["labels"], parts, list(entry.facts["notes"]))
 
@@ -42,13 +42,13 @@ def read_classes(place: Path, classes: list[str], lower: bool, file_encoding: st
 Found = dict[str, dict[str, list[str]]]
 
 
-def _read(place: Path, classes: list[str], lower: bool, file_encoding: str) -> Chunks:
+def _read(place: Path, classes: list[str], splitting: Splitting, file_encoding: str) -> Chunks:
     """Words, class codes, labels, parts and notes: all that does not depend on what is learned."""
     found, loose = _by_part(place, read_tree(place, file_encoding))
     labels, notes = _labels(place, found, classes)
     notes += [f"files in no folder of a class are left out: {listing(loose, 4)}"] if loose else []
     texts, codes, parts = _rows(found, labels)
-    raw = indexed(texts, lower)
+    raw = indexed(texts, splitting)
     empty = sum(not len(row) for row in raw["words"])
     notes += [f"{empty:,} of {len(texts):,} texts hold no word"] if empty else []
     yield from word_chunks(raw)

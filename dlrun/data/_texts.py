@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from dlrun.data._cache import Chunks, Entry
 from dlrun.data._csv_files import Form, read_table
 from dlrun.data._dataset import Arrays, encoder
 from dlrun.data._memory import SOURCE, named_columns
 from dlrun.data._text_files import STANDARD_INPUT, read_text
-from dlrun.data._words import Side, WordsEncoder, ragged
+from dlrun.data._text_forms import BAGS, Encoding, Side
+from dlrun.data._tokens import Splitting, Tokens, hashed, indexed, tokens_of
+from dlrun.data._words import WordsEncoder, check_options, ragged
 from dlrun.errors import DataError, did_you_mean, listing
 
-FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # of keras.preprocessing.text.Tokenizer, as in DLwP 6.1
 Unknown = Literal["drop", "mark"]
 VocabularyFrom = int | Literal["training", "all_training"]
 
 
-def split_words(text: str, lower: bool) -> list[str]:
-    """The words of a text: filtered characters become blanks, white space divides (Keras' Tokenizer, DLwP 6.1.1)."""
-    return (text.lower() if lower else text).translate(_BLANKS).split()
-
-
-_BLANKS = {ord(character): " " for character in FILTERS}
-
-
 @encoder("texts")
 class TextsEncoder(WordsEncoder):
-    """Texts as packed multi-hot rows or padded sequences of the ids of the most frequent words.
+    """Texts as bags or padded sequences of the ids of the most frequent words (or characters, or n-grams).
 
     Ids are those of Keras' Tokenizer: 0 is padding, 1 the most frequent word, and so on below `num_words`; other words
     are dropped, or become id 1 with `unknown: mark`, which moves the others up by one. Raw rows are object arrays of
     places in the shared `vocabulary` (all words of the data, in order of appearance). `vocabulary_rows`: the words are
-    learned from the first rows, so many, instead of the training rows. `whole_files`: for `read`, a file is one text;
+    learned from the first rows, so many, instead of the training rows. `hashing`: ids are hashes, and no word is
+    learned. `ngrams`: groups of up to so many words count as words. `whole_files`: for `read`, a file is one text;
     `column` and `form` say where texts are in a CSV file.
     """
 
@@ -46,13 +39,16 @@ class TextsEncoder(WordsEncoder):
         self,
         *,
         num_words: int,
-        encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+        encoding: Encoding = "multi_hot",
         maxlen: int = 500,
         padding: Side = "pre",
         truncating: Side = "pre",
         reverse: bool = False,
         words: Sequence[str] = (),
-        lower: bool = True,
+        factors: Sequence[float] | None = None,
+        splitting: Splitting = Splitting(),  # noqa: B008  it cannot change
+        ngrams: int = 1,
+        hashing: bool = False,
         unknown: Unknown = "drop",
         vocabulary_rows: int | None = None,
         whole_files: bool = False,
@@ -67,8 +63,11 @@ class TextsEncoder(WordsEncoder):
             truncating=truncating,
             reverse=reverse,
             words=words,
+            factors=factors,
         )
-        self.lower = lower
+        self.splitting = splitting
+        self.ngrams = ngrams
+        self.hashing = hashing
         self.unknown = unknown
         self.vocabulary_rows = vocabulary_rows
         self.whole_files = whole_files
@@ -83,22 +82,35 @@ class TextsEncoder(WordsEncoder):
     def fit(self, raw: Arrays, rows: np.ndarray) -> None:
         """The most frequent words of the training rows; of equally frequent ones the first to appear there."""
         rows = rows if self.vocabulary_rows is None else np.arange(self.vocabulary_rows)
-        places = np.concatenate([np.zeros(0, "int32"), *raw["words"][rows]])
+        tokens = tokens_of(raw["words"][rows], raw["vocabulary"], self.ngrams)
+        if not self.hashing:
+            self._learn_words(tokens)
+        super().fit({"words": self._rows_of_ids(tokens)}, np.arange(len(rows)))
+
+    def _learn_words(self, tokens: Tokens) -> None:
+        places = np.concatenate([np.zeros(0, "int32"), *tokens.rows])
         if not len(places):
             raise DataError("the texts of the training part hold no words")
-        counts = np.bincount(places, minlength=len(raw["vocabulary"]))
+        counts = np.bincount(places, minlength=tokens.count)
         first = np.zeros(len(counts), "int64")
         first[places[::-1]] = np.arange(len(places))[::-1]  # the last one written is the first occurrence
         order = np.lexsort((first, -counts))[: self.num_words - self.index_from]
-        self.words = [str(word) for word in raw["vocabulary"][order[counts[order] > 0]]]
+        self.words = tokens.names(order[counts[order] > 0], self.splitting.joint)
         self.__dict__.pop("_ids", None)
 
     def apply(self, raw: Arrays) -> Arrays:
-        """`(rows, ceil(num_words / 8))` uint8 bits, lowest first, or `(rows, maxlen)` ids."""
-        missing = 1 if self.unknown == "mark" else 0
-        table = np.array([self._ids.get(word, missing) for word in raw["vocabulary"]] or [0], "int32")
-        rows = [table[row] for row in raw["words"]]
-        return super().apply({"words": ragged(rows if missing else [row[row > 0] for row in rows])})
+        """Texts at rest, by their ids: bits, ids with their counts, or ids `(rows, maxlen)`."""
+        return super().apply({"words": self._rows_of_ids(tokens_of(raw["words"], raw["vocabulary"], self.ngrams))})
+
+    def _rows_of_ids(self, tokens: Tokens) -> np.ndarray:
+        missing, joint = 1 if self.unknown == "mark" else 0, self.splitting.joint
+        if self.hashing:
+            names = tokens.names(np.arange(tokens.count), joint)
+            table = np.array([hashed(name, self.num_words) for name in names] or [0], "int32")
+        else:
+            table = tokens.table(self._ids, missing, joint)
+        rows = [table[row] for row in tokens.rows]
+        return ragged(rows if missing else [row[row > 0] for row in rows])
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """A text per .txt file, or per line, as in training; standard input: per line; .csv: the column of texts."""
@@ -108,7 +120,7 @@ class TextsEncoder(WordsEncoder):
             if not found:
                 raise DataError(f"{source}: the file has no text")
             texts += found
-        return indexed(texts, self.lower)
+        return indexed(texts, self.splitting)
 
     def read_values(self, values: Any) -> Arrays:
         """A list of texts, or a table with the column of texts."""
@@ -121,28 +133,34 @@ class TextsEncoder(WordsEncoder):
         for place, text in enumerate(texts, 1):
             if not isinstance(text, str):
                 raise DataError(f"{SOURCE}, row {place}: {text!r} is no text", expected="a list of texts")
-        return indexed(texts, self.lower)
+        return indexed(texts, self.splitting)
 
     def describe(self, raw: Arrays, row: int) -> str:
         """The beginning of the text, as the tokenizer has cleaned it."""
         places = raw["words"][row]
-        return " ".join(raw["vocabulary"][places[:12]]) + (" ..." if len(places) > 12 else "")
+        most = 12 if self.splitting.joint else 60
+        return self.splitting.joint.join(raw["vocabulary"][places[:most]]) + (" ..." if len(places) > most else "")
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Ids as words; padding is left out, an unknown word is `?`."""
+        """Ids as words; padding is left out, an unknown word is `?`, and hashes are shown as they are."""
+        if self.hashing:
+            return " ".join(map(str, ids))
         known, start = len(self.words), self.index_from
-        return " ".join(self.words[i - start] if 0 <= i - start < known else "?" for i in map(int, ids) if i)
+        return self.splitting.joint.join(
+            self.words[i - start] if 0 <= i - start < known else "?" for i in map(int, ids) if i
+        )
 
     def encode(self, text: str) -> np.ndarray:
         """The ids `(length,)` of a text."""
-        missing = 1 if self.unknown == "mark" else 0
-        ids = np.array([self._ids.get(word, missing) for word in split_words(text, self.lower)], "int32")
-        return ids if missing else ids[ids > 0]
+        raw = indexed([text], self.splitting)
+        return np.asarray(self._rows_of_ids(tokens_of(raw["words"], raw["vocabulary"], self.ngrams))[0])
 
     def get_state(self) -> dict[str, Any]:
         """All options, and the words that were learned."""
         return super().get_state() | {
-            "lower": self.lower,
+            "splitting": asdict(self.splitting),
+            "ngrams": self.ngrams,
+            "hashing": self.hashing,
             "unknown": self.unknown,
             "vocabulary_rows": self.vocabulary_rows,
             "whole_files": self.whole_files,
@@ -154,7 +172,7 @@ class TextsEncoder(WordsEncoder):
     def from_state(cls, state: dict[str, Any]) -> TextsEncoder:
         """The encoder as it was when its state was taken."""
         form = Form(**state["form"] | {"missing": tuple(state["form"]["missing"])})
-        return cls(**state | {"form": form})
+        return cls(**state | {"form": form, "splitting": Splitting(**state["splitting"])})
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -183,31 +201,6 @@ def _column_missing(source: str, name: str, columns: Mapping[str, Any]) -> DataE
     )
 
 
-def indexed(texts: Iterable[str], lower: bool) -> Arrays:
-    """Raw arrays of texts: `words`, places in `vocabulary` `(rows,)` ragged, and the words at these places."""
-    places: defaultdict[str, int] = defaultdict()
-    places.default_factory = places.__len__
-    rows = [np.fromiter(map(places.__getitem__, split_words(text, lower)), "int32") for text in texts]
-    vocabulary = np.empty(len(places), object)
-    vocabulary[:] = list(places)
-    return {"words": ragged(rows), "vocabulary": vocabulary}
-
-
-def word_chunks(raw: Arrays) -> Chunks:
-    """The arrays of `indexed` in the form that the cache keeps."""
-    yield "lengths", np.array([len(row) for row in raw["words"]], "int32")
-    yield "places", np.concatenate([np.zeros(0, "int32"), *raw["words"]])
-    yield "vocabulary", np.frombuffer("\n".join(raw["vocabulary"]).encode("utf-8", "surrogatepass"), "uint8")
-    return {}
-
-
-def words_of(entry: Entry) -> Arrays:
-    """What `word_chunks` was made of."""
-    lengths, text = entry.arrays["lengths"], entry.arrays["vocabulary"].tobytes().decode("utf-8", "surrogatepass")
-    vocabulary = np.array([*text.split("\n")] if text else [], object)
-    return {"words": ragged(np.split(entry.arrays["places"], np.cumsum(lengths)[:-1])), "vocabulary": vocabulary}
-
-
 def vocabulary_rows(wish: VocabularyFrom, rows: int, parts: Mapping[str, np.ndarray]) -> tuple[int | None, list[str]]:
     """From how many first rows the vocabulary is learned (None: from those that train), and a note on it.
 
@@ -232,3 +225,15 @@ def vocabulary_rows(wish: VocabularyFrom, rows: int, parts: Mapping[str, np.ndar
             expected=f"1 to {least:,} rows, without those of the test part",
         )
     return count, [f"the vocabulary is learned from the first {count:,} rows, those that validate included"]
+
+
+def check_tokens(num_words: int, maxlen: int, encoding: Encoding, ngrams: int) -> None:
+    """Raises DataError when the options leave nothing of a text, or n-grams are wanted where words stay in order."""
+    check_options(num_words, maxlen)
+    if ngrams < 1 or (ngrams > 1 and encoding not in BAGS):
+        raise DataError(
+            "data.ngrams is too small" if ngrams < 1 else "data.ngrams are for bags, which lose the order of words",
+            key=("data", "ngrams"),
+            received=f"{ngrams} with encoding {encoding}",
+            expected="at least 1" if ngrams < 1 else f"an encoding of {listing(BAGS)}",
+        )

@@ -7,31 +7,39 @@ import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from dlrun.data._dataset import Arrays, Encoder, encoder
 from dlrun.data._text_files import read_text
+from dlrun.data._text_forms import (
+    Encoding,
+    Side,
+    counted,
+    counted_batch,
+    inverse_frequencies,
+    one_hot_batch,
+    packed,
+    padded,
+    unpacked_batch,
+)
 from dlrun.errors import DataError
 from dlrun.spec import InputSpec
 
 START, UNKNOWN, INDEX_FROM = 1, 2, 3  # as keras.datasets.imdb.load_data; 0 is padding
-Side = Literal["pre", "post"]
 # Keras' filter of old, which made the published word indices; only ASCII letters become lower case.
 _CLEAN = {ord(character): " " for character in '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'}
 _CLEAN.update({ord("A") + i: chr(ord("a") + i) for i in range(26)})
-_BITS = (1 << np.arange(8)).astype("uint8")
-_CHUNK = 2048  # rows unpacked at a time while packing bits
 
 
 @encoder("words")
 class WordsEncoder(Encoder):
-    """Word ids as packed multi-hot rows (one bit per word) or as padded sequences.
+    """Word ids as bags (packed multi-hot rows of one bit per word, counts) or as padded sequences.
 
     Raw rows are object arrays of id arrays `(length,)`, ids below `num_words`. `words` are the words of the ids from
-    `INDEX_FROM` on; with them `predict` takes plain text.
+    `INDEX_FROM` on; with them `predict` takes plain text. `factors` `(num_words,)` are learned for `tf_idf`.
     """
 
     texts = True
@@ -40,12 +48,13 @@ class WordsEncoder(Encoder):
         self,
         *,
         num_words: int,
-        encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+        encoding: Encoding = "multi_hot",
         maxlen: int = 500,
         padding: Side = "pre",
         truncating: Side = "pre",
         reverse: bool = False,
         words: Sequence[str] = (),
+        factors: Sequence[float] | None = None,
     ) -> None:
         self.num_words = num_words
         self.encoding = encoding
@@ -54,25 +63,45 @@ class WordsEncoder(Encoder):
         self.truncating = truncating
         self.reverse = reverse
         self.words = list(words)
+        self.factors = None if factors is None else np.array(factors, "float32")
 
     def inputs(self) -> dict[str, InputSpec]:
-        """`words`: `(num_words,)` zeros and ones, or `(maxlen,)` ids."""
-        if self.encoding == "multi_hot":
-            return {"words": InputSpec((self.num_words,))}
-        return {"words": InputSpec((self.maxlen,), "int32", vocabulary_size=self.num_words)}
+        """`words`: `(maxlen,)` ids, `(maxlen, num_words)` zeros and ones, or `(num_words,)` numbers of a bag."""
+        if self.encoding == "sequence":
+            return {"words": InputSpec((self.maxlen,), "int32", vocabulary_size=self.num_words)}
+        return {"words": InputSpec((self.maxlen, self.num_words) if self.encoding == "one_hot" else (self.num_words,))}
+
+    def fit(self, raw: Arrays, rows: np.ndarray) -> None:
+        """For `tf_idf`: in how many of the given texts each word is."""
+        if self.encoding == "tf_idf":
+            self.factors = inverse_frequencies(raw["words"][rows], self.num_words)
 
     def apply(self, raw: Arrays) -> Arrays:
-        """`(rows, ceil(num_words / 8))` uint8 bits, lowest first, or `(rows, maxlen)` ids."""
+        """Bits `(rows, ceil(num_words / 8))` uint8, ids with their counts, or ids `(rows, maxlen)`."""
         rows = raw["words"]
-        return {"words": self._packed(rows) if self.encoding == "multi_hot" else self._padded(rows)}
+        if self.encoding == "multi_hot":
+            return {"words": packed(rows, self.num_words)}
+        if self.encoding in ("count", "tf_idf"):
+            return counted(rows, self.num_words)
+        ids = padded(
+            rows,
+            self.num_words,
+            self.maxlen,
+            padding=self.padding,
+            truncating=self.truncating,
+            reverse=self.reverse,
+        )
+        return {"words": ids}
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
-        """`(batch, num_words)` float32 zeros and ones, or `(batch, maxlen)` int32 ids."""
+        """`(batch, num_words)` float32, `(batch, maxlen)` int32 ids, or `(batch, maxlen, num_words)` float32."""
+        if self.encoding in ("count", "tf_idf"):
+            return counted_batch(arrays, indices, self.num_words, self.factors)
         values = ops.take(arrays["words"], indices, axis=0)
-        if self.encoding == "sequence":
-            return ops.cast(values, "int32")
-        bits = ops.not_equal(ops.bitwise_and(values[:, :, None], _BITS), np.zeros((1,), "uint8"))
-        return ops.reshape(ops.cast(bits, "float32"), (-1, 8 * values.shape[1]))[:, : self.num_words]
+        if self.encoding == "multi_hot":
+            return unpacked_batch(values, self.num_words)
+        ids = ops.cast(values, "int32")
+        return ids if self.encoding == "sequence" else one_hot_batch(ids, self.num_words)
 
     def read(self, sources: Sequence[str | Path]) -> Arrays:
         """One text per line (.txt and others, `-` standard input), or one row of ids per line (.csv)."""
@@ -115,8 +144,9 @@ class WordsEncoder(Encoder):
         return self._ids
 
     def get_state(self) -> dict[str, Any]:
-        """All options, and the words in use."""
-        return {
+        """All options, the words in use and what was learned."""
+        learned = {} if self.factors is None else {"factors": self.factors.tolist()}
+        return learned | {
             "num_words": self.num_words,
             "encoding": self.encoding,
             "maxlen": self.maxlen,
@@ -134,25 +164,6 @@ class WordsEncoder(Encoder):
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: place + INDEX_FROM for place, word in enumerate(self.words) if word}
-
-    def _packed(self, rows: np.ndarray) -> np.ndarray:
-        packed = np.empty((len(rows), -(-self.num_words // 8)), "uint8")
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
-            bits = np.zeros((len(chunk), self.num_words), bool)
-            bits[np.repeat(np.arange(len(chunk)), [len(row) for row in chunk]), np.concatenate(chunk)] = True
-            packed[start : start + len(chunk)] = np.packbits(bits, axis=1, bitorder="little")
-        return packed
-
-    def _padded(self, rows: np.ndarray) -> np.ndarray:
-        """As keras.utils.pad_sequences; a row is reversed before it is cut (DLwP 6.3.8)."""
-        ids = np.zeros((len(rows), self.maxlen), "uint16" if self.num_words <= 2**16 else "int32")
-        for place, row in enumerate(rows):
-            row = row[::-1] if self.reverse else row
-            row = row[-self.maxlen :] if self.truncating == "pre" else row[: self.maxlen]
-            if len(row):
-                ids[place, slice(-len(row), None) if self.padding == "pre" else slice(len(row))] = row
-        return ids
 
     def _check_words(self) -> None:
         if not self.words:

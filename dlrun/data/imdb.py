@@ -31,7 +31,7 @@ def imdb(
     context: DataContext,
     *,
     num_words: int = 10000,
-    encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+    encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
     maxlen: int = 500,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
@@ -40,9 +40,10 @@ def imdb(
     """50,000 movie reviews as word ids, half positive; 25,000 of them are the test part. Reads imdb.npz.
 
     `num_words`: ids from this one on become the unknown word.
-    `encoding`: `multi_hot` rows `(num_words,)` of zeros and ones, or `sequence` rows `(maxlen,)` of ids.
-    For sequences: `maxlen` ids each (DLwP 6.2: 500), with `padding` and `truncating` at the start (`pre`) or the end
-    (`post`); `reverse` turns each review round before that.
+    `encoding`: a bag `(num_words,)`: `multi_hot` (zeros and ones), `count`, or `tf_idf` (as Keras' Tokenizer); or words
+    in order: `sequence` `(maxlen,)` of ids, or `one_hot` `(maxlen, num_words)`.
+    For words in order: `maxlen` ids each (DLwP 6.2: 500), with `padding` and `truncating` at the start (`pre`) or the
+    end (`post`); `reverse` turns each review round before that.
     With imdb_word_index.json beside imdb.npz, `predict` takes plain text.
     """
     check_options(num_words, maxlen)

@@ -12,9 +12,10 @@ from dlrun.data._csv_files import Form
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext, Download
 from dlrun.data._text_classes import TextClasses, read_classes
-from dlrun.data._texts import TextsEncoder, indexed, vocabulary_rows
+from dlrun.data._texts import TextsEncoder, check_tokens, vocabulary_rows
+from dlrun.data._tokens import Splitting, indexed
 from dlrun.data._word_files import generated_texts
-from dlrun.data._words import INDEX_FROM, check_options
+from dlrun.data._words import INDEX_FROM
 from dlrun.spec import Task
 
 ARCHIVE = Download(
@@ -30,24 +31,30 @@ def imdb_raw(
     context: DataContext,
     *,
     num_words: int = 10000,
-    encoding: Literal["multi_hot", "sequence"] = "sequence",
+    encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "sequence",
     maxlen: int = 100,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,
     unknown: Literal["drop", "mark"] = "drop",
     lower: bool = True,
+    level: Literal["word", "character"] = "word",
+    punctuation: Literal["divide", "keep"] = "divide",
+    ngrams: int = 1,
+    hashing: bool = False,
     vocabulary_from: int | Literal["training", "all_training"] = "training",
 ) -> Dataset:
     """50,000 movie reviews as text, half positive; 25,000 of them are the test part (DLwP 6.1.3). Reads aclImdb.
 
     The folder `aclImdb`, or the archive of it, which is read in place; reviews without label (train/unsup) are left
-    out. The options are those of `text_folder`: `num_words`, `lower`, `unknown`, `vocabulary_from` (the book's
-    tokenizer learns its words from `all_training`, also when 200 reviews train), `encoding`, `maxlen`, `padding`,
-    `truncating`, `reverse`. `predict` takes a text per file, or per line from standard input.
+    out. The options are those of `text_folder`: `num_words`, `lower`, `level`, `punctuation`, `unknown`, `hashing`,
+    `vocabulary_from` (the book's tokenizer learns its words from `all_training`, also when 200 reviews train),
+    `encoding`, `ngrams`, `maxlen`, `padding`, `truncating`, `reverse`. `predict` takes a text per file, or
+    per line from standard input.
     """
-    check_options(num_words, maxlen)
-    texts, files = _generated(context, num_words, lower) if context.sample else _read(context, lower)
+    check_tokens(num_words, maxlen, encoding, ngrams)
+    splitting = Splitting(lower, level, punctuation)
+    texts, files = _generated(context, num_words, splitting) if context.sample else _read(context, splitting)
     learned, notes = vocabulary_rows(vocabulary_from, len(texts.codes), texts.parts)
     return Dataset(
         name="imdb_raw",
@@ -61,7 +68,9 @@ def imdb_raw(
             padding=padding,
             truncating=truncating,
             reverse=reverse,
-            lower=lower,
+            splitting=splitting,
+            ngrams=ngrams,
+            hashing=hashing,
             unknown=unknown,
             vocabulary_rows=learned,
             whole_files=True,
@@ -75,11 +84,11 @@ def imdb_raw(
     )
 
 
-def _read(context: DataContext, lower: bool) -> tuple[TextClasses, list[Path]]:
+def _read(context: DataContext, splitting: Splitting) -> tuple[TextClasses, list[Path]]:
     places = (context.find_file(f"{folder}{name}", "imdb_raw") for folder in ("", "imdb/") for name in FORMS)
     place = next((found for found in places if found), None)
     place = place or context.locate_file(FORMS[1], "imdb_raw", ARCHIVE)
-    texts = read_classes(place, FOLDERS, lower, "utf-8")
+    texts = read_classes(place, FOLDERS, splitting, "utf-8")
     rows = {part: len(found) for part, found in texts.parts.items()}
     if rows != {"training": ROWS_PER_PART, "test": ROWS_PER_PART}:
         counts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
@@ -87,10 +96,10 @@ def _read(context: DataContext, lower: bool) -> tuple[TextClasses, list[Path]]:
     return texts, [place]
 
 
-def _generated(context: DataContext, num_words: int, lower: bool) -> tuple[TextClasses, list[Path]]:
+def _generated(context: DataContext, num_words: int, splitting: Splitting) -> tuple[TextClasses, list[Path]]:
     """Texts of made-up words, some of which tell the class."""
     rows, labels, words = generated_texts(context, num_words, classes=2)
-    raw = indexed((" ".join(words[i - INDEX_FROM] for i in row[1:]) for part in rows for row in part), lower)
+    raw = indexed((" ".join(words[i - INDEX_FROM] for i in row[1:]) for part in rows for row in part), splitting)
     ends = np.cumsum([0, *map(len, labels)])
     parts = {part: np.arange(ends[k], ends[k + 1]) for k, part in enumerate(("training", "test"))}
     note = "the reviews are a small generated stand-in (--sample), not IMDB"

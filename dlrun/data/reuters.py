@@ -32,7 +32,7 @@ def reuters(
     context: DataContext,
     *,
     num_words: int = 10000,
-    encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+    encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
     maxlen: int = 200,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
@@ -42,8 +42,9 @@ def reuters(
     """11,228 newswires as word ids, 46 topics; 2,246 of them are the test part (DLwP 3.5). Reads reuters.npz.
 
     `num_words`: ids from this one on become the unknown word.
-    `encoding`: `multi_hot` rows `(num_words,)` of zeros and ones, or `sequence` rows `(maxlen,)` of ids.
-    For sequences: `maxlen` ids each, with `padding` and `truncating` at the start (`pre`) or the end (`post`);
+    `encoding`: a bag `(num_words,)`: `multi_hot` (zeros and ones), `count`, or `tf_idf` (as Keras' Tokenizer); or words
+    in order: `sequence` `(maxlen,)` of ids, or `one_hot` `(maxlen, num_words)`.
+    For words in order: `maxlen` ids each, with `padding` and `truncating` at the start (`pre`) or the end (`post`);
     `reverse` turns each text round before that.
     `one_hot`: labels as rows of zeros and a one, for categorical_crossentropy, instead of integers.
     With reuters_word_index.json beside reuters.npz, `predict` takes plain text.

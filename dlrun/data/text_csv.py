@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,8 @@ from dlrun.data._csv_files import Form, Table, read_table
 from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._targets import label_aliases, target_values, task_of
-from dlrun.data._texts import TextsEncoder, indexed, vocabulary_rows, word_chunks, words_of
-from dlrun.data._words import check_options
+from dlrun.data._texts import TextsEncoder, check_tokens, vocabulary_rows
+from dlrun.data._tokens import Splitting, indexed, word_chunks, words_of
 from dlrun.errors import DataError, did_you_mean, listing
 from dlrun.spec import DataPath
 
@@ -32,13 +33,17 @@ def text_csv(
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto",
     positive: str | None = None,
     num_words: int = 10000,
-    encoding: Literal["multi_hot", "sequence"] = "multi_hot",
+    encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
     maxlen: int = 500,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,
     unknown: Literal["drop", "mark"] = "drop",
     lower: bool = True,
+    level: Literal["word", "character"] = "word",
+    punctuation: Literal["divide", "keep"] = "divide",
+    ngrams: int = 1,
+    hashing: bool = False,
     vocabulary_from: int | Literal["training", "all_training"] = "training",
     header: bool | Literal["auto"] = "auto",
     delimiter: str = "auto",
@@ -50,18 +55,22 @@ def text_csv(
     `text`, `label`: the columns, by name or by number (from 1, or from -1 backwards).
     `task`: found from the labels unless given. `positive`: the positive label of a binary task (empty: the second).
     `num_words`: the vocabulary, with the id 0 of padding: the most frequent words of the training rows. `lower` makes
-    texts lower case first; punctuation divides words as white space does (DLwP 6.1). `unknown`: other words are
-    dropped, as in the book, or marked with id 1. `vocabulary_from`: where the words are learned: `training`, the rows
-    that train; `all_training`, the whole training part of the data, whatever the split takes of it; or the first rows,
-    by their number.
-    `encoding`: `multi_hot` rows `(num_words,)` of zeros and ones, or `sequence` rows of `maxlen` ids, with
-    `padding` and `truncating` at the start (`pre`) or the end (`post`); `reverse` turns each text round before that.
+    texts lower case first; `punctuation` divides words as white space does (DLwP 6.1), or is kept as a part of them.
+    `level`: words, or every single character. `unknown`: other words are dropped, as in the book, or marked with id 1.
+    `vocabulary_from`: where the words are learned: `training`, the rows that train; `all_training`, the whole training
+    part of the data, whatever the split takes of it; or the first rows, by their number. `hashing`: ids are hashes of
+    the words below `num_words`, nothing is learned, and words may share an id.
+    `encoding`: a bag `(num_words,)`: `multi_hot` (zeros and ones), `count`, or `tf_idf` (as Keras' Tokenizer), of
+    words, or with `ngrams` of all groups of up to so many words; or words in order: `sequence` (`maxlen` ids) or
+    `one_hot` `(maxlen, num_words)`, with `padding` and `truncating` at the start (`pre`) or the end (`post`);
+    `reverse` turns each text round before that.
     `header`, `delimiter`: as for `csv`. `file_encoding`: as Python names it.
     `predict` takes CSV files with the column of texts, or a text per line.
     """
     if context.sample:
         raise DataError("there is no generated stand-in for your own texts", hint="run it without --sample")
-    check_options(num_words, maxlen)
+    check_tokens(num_words, maxlen, encoding, ngrams)
+    splitting = Splitting(lower, level, punctuation)
     form = Form(delimiter, header, file_encoding, ("",))
     files = [context.locate(name) for name in (path, test_path) if name]
     table = read_table(files[0], form, [name for name in (text, label) if isinstance(name, str)])
@@ -74,10 +83,10 @@ def text_csv(
         check_filled_label(one, columns[1])
     texts = [cell for one in tables for cell in one.columns[columns[0]]]
     values = [target_values(one, columns[1:], what, label_aliases(one, columns[1], what)) for one in tables]
-    key = [columns[0], delimiter, table.named, file_encoding, lower]
+    key = [columns[0], delimiter, table.named, file_encoding, asdict(splitting)]
     parts = {"training": np.arange(tables[0].rows), "test": np.arange(tables[0].rows, len(texts))} if test_path else {}
     learned, notes = vocabulary_rows(vocabulary_from, len(texts), parts)
-    raw = words_of(cached_if_worth("text_csv", files, key, lambda: word_chunks(indexed(texts, lower))))
+    raw = words_of(cached_if_worth("text_csv", files, key, lambda: word_chunks(indexed(texts, splitting))))
     return Dataset(
         name="text_csv",
         raw={"words": raw["words"]},
@@ -90,7 +99,9 @@ def text_csv(
             padding=padding,
             truncating=truncating,
             reverse=reverse,
-            lower=lower,
+            splitting=splitting,
+            ngrams=ngrams,
+            hashing=hashing,
             unknown=unknown,
             vocabulary_rows=learned,
             column=columns[0],

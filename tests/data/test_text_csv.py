@@ -63,6 +63,8 @@ BROKEN = [
     (TEXT, {"test": "mood,txt\npos,a\n"}, r"test\.csv: the column 'review' is missing"),
     (TEXT, {"test": "mood,review\nbad,a\n"}, r"test\.csv:2: column mood: the label 'bad' does not occur in training"),
     (TEXT, {"num_words": 3}, r"data\.num_words is too small"),
+    (TEXT, {"ngrams": 2, "encoding": "sequence"}, "data.ngrams are for bags, which lose the order of words"),
+    (TEXT, {"ngrams": 0}, "data.ngrams is too small"),
     (TEXT, {"vocabulary_from": "all_training"}, "all_training needs data with a training part of its own"),
     (TEXT, {"vocabulary_from": 5}, r"data\.vocabulary_from does not fit(.|\n)*1 to 4 rows"),
     (TEXT.replace(",1,neg", ",1,neg,x"), {}, r"a\.csv:3: the row has 4 cells"),

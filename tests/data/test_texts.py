@@ -1,4 +1,5 @@
 import json
+import string
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from dlrun.config.schema import Split
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import load_preprocessing, save_preprocessing
 from dlrun.data._sources import DataContext
-from dlrun.data._texts import TextsEncoder, indexed
+from dlrun.data._texts import TextsEncoder
+from dlrun.data._tokens import Splitting, hashed, indexed
 from dlrun.engine.feeding import Feeder
 from dlrun.errors import DataError
 
@@ -17,7 +19,7 @@ BOOK = ["The cat sat on the mat.", "The dog ate my homework."]  # DLwP 6.1.1
 
 def fitted(texts=BOOK, rows=None, **options):
     encoder = TextsEncoder(**{"num_words": 1000, **options})
-    raw = indexed(texts, encoder.lower)
+    raw = indexed(texts, encoder.splitting)
     encoder.fit(raw, np.arange(len(texts)) if rows is None else rows)
     return TextsEncoder.from_state(json.loads(json.dumps(encoder.get_state()))), raw
 
@@ -40,6 +42,132 @@ def test_sequences_are_those_of_keras_tokenizer_and_padding():
     expected = tf.keras.preprocessing.sequence.pad_sequences(theirs.texts_to_sequences(texts), maxlen=4)
     encoder, raw = fitted(texts, num_words=6, encoding="sequence", maxlen=4)
     np.testing.assert_array_equal(encoder.batch(encoder.apply(raw), np.arange(5)), expected)
+
+
+@pytest.mark.parametrize(("encoding", "mode"), [("multi_hot", "binary"), ("count", "count"), ("tf_idf", "tfidf")])
+def test_bags_are_those_of_keras_tokenizer(encoding, mode):
+    texts = [*BOOK, "a cat, a cat, a mat: cat!", "", "the end"]
+    theirs = tf.keras.preprocessing.text.Tokenizer(num_words=9)
+    theirs.fit_on_texts(texts)
+    encoder, raw = fitted(texts, num_words=9, encoding=encoding)
+    rested = encoder.apply(raw)
+    batch = encoder.batch(rested, np.array([2, 0, 1, 3, 4, 2]))
+    expected = theirs.texts_to_matrix([texts[k] for k in (2, 0, 1, 3, 4, 2)], mode=mode)
+    np.testing.assert_allclose(batch, expected, rtol=1e-6)
+    assert tuple(encoder.inputs()["words"].shape) == (9,)
+
+
+def test_tf_idf_knows_of_no_text_but_those_that_train():
+    texts = ["a b", "a c", "b b b b"]
+    first, _ = fitted(texts, rows=np.array([0, 1]), encoding="tf_idf", num_words=5)
+    other, _ = fitted([*texts[:2], "c c c"], rows=np.array([0, 1]), encoding="tf_idf", num_words=5)
+    assert first.get_state() == other.get_state()
+    np.testing.assert_allclose(first.factors, np.log(1 + 2 / (1 + np.array([0, 2, 1, 1, 0]))), rtol=1e-6)
+
+
+def test_words_one_hot_are_the_book_s():
+    """DLwP listing 6-1: white space divides, case and punctuation stay, 10 words of each text."""
+    index = {}
+    for text in BOOK:
+        for word in text.split():
+            index.setdefault(word, len(index) + 1)
+    expected = np.zeros((2, 10, len(index) + 1))
+    for row, text in enumerate(BOOK):
+        for place, word in enumerate(text.split()[:10]):
+            expected[row, place, index[word]] = 1.0
+    plain = Splitting(lower=False, punctuation="keep")
+    encoder, raw = fitted(
+        num_words=11, encoding="one_hot", maxlen=10, padding="post", truncating="post", splitting=plain
+    )
+    batch = encoder.batch(encoder.apply(raw), np.arange(2))
+    assert batch.shape == (2, 10, 11)
+    np.testing.assert_array_equal(batch, expected)
+
+
+def test_characters_one_hot_are_one_each_which_the_book_s_are_not():
+    """DLwP listing 6-2 builds its index the wrong way round, from number to character, so that looking up a character
+    gives None; and `results[i, j, None] = 1` sets all 101 places of a position, which makes 4,747 ones instead of 47.
+    """
+    characters = string.printable
+    turned = dict(zip(range(1, 101), characters, strict=True))
+    right = {character: number for number, character in turned.items()}
+    ones = []
+    for index in (turned, right):
+        printed = np.zeros((2, 50, 101))
+        for row, text in enumerate(BOOK):
+            for place, character in enumerate(text):
+                printed[row, place, index.get(character)] = 1.0
+        ones.append(int(printed.sum()))
+    assert ones == [4747, 47]
+    encoder, raw = fitted(
+        num_words=101,
+        encoding="one_hot",
+        maxlen=50,
+        padding="post",
+        truncating="post",
+        splitting=Splitting(lower=False, level="character"),
+    )
+    batch = np.array(encoder.batch(encoder.apply(raw), np.arange(2)))
+    assert batch.shape == (2, 50, 101)
+    assert int(batch.sum()) == 47
+    assert set(encoder.words) == set("".join(BOOK))
+    assert encoder.decode(batch[0].argmax(axis=1)) == BOOK[0]
+    assert encoder.describe(raw, 1) == BOOK[1]
+
+
+def test_hashes_are_those_of_keras_and_the_same_in_every_process():
+    encoder, raw = fitted(encoding="sequence", maxlen=6, hashing=True)
+    theirs = [tf.keras.preprocessing.text.hashing_trick(text, 1000, hash_function="md5") for text in BOOK]
+    expected = tf.keras.preprocessing.sequence.pad_sequences(theirs, maxlen=6)
+    np.testing.assert_array_equal(encoder.batch(encoder.apply(raw), np.arange(2)), expected)
+    assert expected[0].tolist() == [132, 759, 622, 379, 132, 962]
+    assert encoder.words == []
+    one_hot, raw = fitted(encoding="one_hot", maxlen=10, hashing=True)  # DLwP listing 6-4
+    batch = one_hot.batch(one_hot.apply(raw), np.arange(2))
+    assert (batch.shape, float(np.sum(batch))) == ((2, 10, 1000), 11)
+    assert one_hot.decode([3, 0]) == "3 0"
+
+
+@pytest.mark.parametrize(("ngrams", "count"), [(1, 6), (2, 11), (3, 15)])
+def test_n_grams_are_the_book_s(ngrams, count):
+    """DLwP 6.1: the set of 2-grams of this sentence has 11 members, that of 3-grams 15; case is kept."""
+    text = BOOK[0]
+    encoder, raw = fitted([text], ngrams=ngrams, encoding="count", splitting=Splitting(lower=False))
+    words = ["The", "cat", "sat", "on", "the", "mat"]
+    expected = {" ".join(words[k : k + n]) for n in range(1, ngrams + 1) for k in range(6 - n + 1)}
+    assert set(encoder.words) == expected
+    assert len(expected) == count
+    assert np.array(encoder.batch(encoder.apply(raw), np.array([0]))).sum() == count
+
+
+def test_n_grams_are_learned_in_training_and_found_in_new_texts():
+    texts = ["a b a b", "b a", "", "c", "b a b"]
+    encoder, raw = fitted(texts, rows=np.arange(4), ngrams=2, num_words=6, encoding="count")
+    assert encoder.words == ["a", "b", "a b", "b a", "c"]
+    batch = encoder.batch(encoder.apply(raw), np.arange(5))
+    assert np.array(batch)[:, 1:].tolist() == [
+        [2, 2, 2, 1, 0],
+        [1, 1, 0, 1, 0],
+        [0] * 5,
+        [0, 0, 0, 0, 1],
+        [1, 2, 1, 1, 0],
+    ]
+    new = encoder.read_values(["x a b", "a x b", "b"])
+    batch = encoder.batch(encoder.apply(new), np.arange(3))
+    assert np.array(batch)[:, 1:].tolist() == [[1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 0]]
+
+
+def test_n_grams_of_characters_and_hashes():
+    encoder, _ = fitted(["aba"], ngrams=2, splitting=Splitting(level="character"))
+    assert encoder.words == ["a", "b", "ab", "ba"]
+    bag, raw = fitted(["a b"], ngrams=2, hashing=True, encoding="count", num_words=50)
+    places = np.flatnonzero(np.array(bag.batch(bag.apply(raw), np.array([0])))[0])
+    assert set(places) == {hashed(name, 50) for name in ("a", "b", "a b")}
+
+
+def test_too_many_words_for_n_grams_are_refused():
+    with pytest.raises(DataError, match="9 different words are too many for groups of 20"):
+        fitted(ngrams=20)
 
 
 def test_an_unknown_word_can_be_marked():
@@ -95,7 +223,7 @@ def test_an_evaluation_uses_the_words_of_the_run(tmp_path):
     assert (again.arrays["words"][:, -1] == fine).all()
 
 
-@pytest.mark.parametrize("encoding", ["multi_hot", "sequence"])
+@pytest.mark.parametrize("encoding", ["multi_hot", "count", "tf_idf", "one_hot", "sequence"])
 def test_batches_inside_tf_data_are_those_outside(encoding):
     encoder, raw = fitted(encoding=encoding, maxlen=7)
     rested = encoder.apply(raw)

@@ -57,10 +57,11 @@ def test_many_words_rest_in_32_bits():
     assert encoder.inputs()["words"].vocabulary_size == 80_000
 
 
-@pytest.mark.parametrize("encoding", ["multi_hot", "sequence"])
+@pytest.mark.parametrize("encoding", ["multi_hot", "count", "tf_idf", "one_hot", "sequence"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
 def test_batches_are_made_in_the_graph(encoding, compiled):
     encoder = WordsEncoder(num_words=101, encoding=encoding, maxlen=10)
+    encoder.fit({"words": ROWS}, np.arange(6))
     arrays = encoder.apply({"words": ROWS})
     expected = np.array(encoder.batch(arrays, np.arange(6)))
     tensors = {name: tf.constant(array) for name, array in arrays.items()}

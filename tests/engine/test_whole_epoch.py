@@ -52,6 +52,11 @@ PAIRS = {
         "model": {"name": "embedding_mlp", "embedding": 4},
         "training": {"epochs": 2, "batch_size": 600},
     },
+    "n-grams of texts and mlp": {
+        "data": {"name": "text_csv", "path": "x.csv", "text": "text", "label": "label"}
+        | {"encoding": "tf_idf", "ngrams": 2},
+        "model": {"name": "mlp", "hidden": [4]},
+    },
     "texts and conv1d": {
         "data": {"name": "text_csv", "path": "x.csv", "text": "text", "label": "label", "encoding": "sequence"},
         "model": {"name": "conv1d", "filters": [4], "kernel_size": 3, "embedding": 4, "dropout": 0.2},
