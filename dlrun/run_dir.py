@@ -273,6 +273,8 @@ def find_run(text: str, outputs: Path) -> RunDir:
     path = Path(text)
     if text != "-" and (path / "run.json").exists():
         return RunDir(path.absolute())
+    if (path / "study.json").exists():
+        raise RunDirError(f"{path} is a study of several runs", hint=f"name one of them: dlrun runs {path.name}")
     if (path / "config.yaml").exists():
         raise RunDirError(f"{path / 'run.json'} is missing", hint="this run did not begin, or the file was removed")
     runs = list(list_runs(outputs))

@@ -177,3 +177,10 @@ def test_a_file_in_the_way_is_a_clear_error(tmp_path):
     (tmp_path / "outputs").write_text("")
     with pytest.raises(RunDirError, match="cannot be made: Not a directory"):
         RunDir.create(tmp_path / "outputs", "x")
+
+
+def test_a_study_is_no_run(outputs):
+    (outputs / "digits" / "x-kfold").mkdir(parents=True)
+    write_json(outputs / "digits" / "x-kfold" / "study.json", {})
+    with pytest.raises(RunDirError, match=r"is a study of several runs(.|\n)*dlrun runs x-kfold"):
+        find_run(str(outputs / "digits" / "x-kfold"), outputs)

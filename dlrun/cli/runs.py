@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs
 from dlrun.cli._output import echo
+
+if TYPE_CHECKING:
+    from dlrun.run_dir import RunDir
+    from dlrun.studies._study_dir import StudyDir
 
 
 def runs(
@@ -44,24 +48,53 @@ def runs(
 
 
 def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
-    """One entry per run; a run whose files are damaged says so instead of failing the list."""
-    from dlrun.errors import RunDirError
-    from dlrun.run_dir import COMPLETED, list_runs
+    """One entry per run and study, the latest last; with the id of a study those of the runs in it.
 
-    rows = []
-    for run in list_runs(outputs):
-        if name is not None and run.path.parent.name != name:
-            continue
-        row: dict[str, Any] = {"name": run.path.parent.name, "id": run.id, "path": str(run.path)}
-        row |= {"status": "damaged", "seconds": None, "best_epoch": None, "metric": None, "value": None}
-        try:
-            record = run.record()
-            row |= {"status": run.status(), "seconds": record.get("seconds")}
-            if row["status"] == COMPLETED or run.metrics_file.exists():
-                metrics = run.metrics()
-                row |= {"best_epoch": metrics["best_epoch"], "metric": metrics["monitor"]}
-                row["value"] = metrics["best"].get(metrics["monitor"])
-        except (RunDirError, KeyError, AttributeError):
-            row["status"] = "damaged"
-        rows.append(row)
-    return rows
+    A run whose files are damaged says so instead of failing the list.
+    """
+    from dlrun.run_dir import list_runs
+    from dlrun.studies._study_dir import list_studies
+
+    studies = list_studies(outputs)
+    inside = [study.path.parent for study in studies if study.id == name]
+    rows = [_run_row(run) for run in list_runs(inside[0] if inside else outputs)]
+    rows += [_study_row(study) for study in studies]
+    return [row for row in sorted(rows, key=lambda row: str(row["started"])) if name in (None, row["name"])]
+
+
+def _run_row(run: RunDir) -> dict[str, Any]:
+    from dlrun.errors import RunDirError
+    from dlrun.run_dir import COMPLETED
+
+    row = _row(run.path, run.started())
+    try:
+        record = run.record()
+        row |= {"status": run.status(), "seconds": record.get("seconds")}
+        if row["status"] == COMPLETED or run.metrics_file.exists():
+            metrics = run.metrics()
+            row |= {"best_epoch": metrics["best_epoch"], "metric": metrics["monitor"]}
+            row["value"] = metrics["best"].get(metrics["monitor"])
+    except (RunDirError, KeyError, AttributeError):
+        row["status"] = "damaged"
+    return row
+
+
+def _study_row(study: StudyDir) -> dict[str, Any]:
+    """As of a run: the recommended epoch, and the mean of the folds there."""
+    from dlrun.errors import RunDirError
+
+    row = _row(study.path, "")
+    try:
+        row |= {"started": study.record()["started"], "status": study.status()}
+        if study.summary_file.exists():
+            summary = study.summary()
+            row |= {"best_epoch": summary["recommended_epochs"], "metric": summary["monitor"]}
+            row["value"] = summary["best"][summary["monitor"]]["mean"]
+    except (RunDirError, KeyError, TypeError):
+        row["status"] = "damaged"
+    return row
+
+
+def _row(path: Path, started: str) -> dict[str, Any]:
+    row = {"name": path.parent.name, "id": path.name, "path": str(path), "started": started, "status": "damaged"}
+    return row | dict.fromkeys(("seconds", "best_epoch", "metric", "value"))

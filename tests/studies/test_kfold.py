@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlrun.cli.runs import list_rows
 from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.errors import ConfigError, Interrupted, JobError
 from dlrun.files import json_text
@@ -144,6 +145,15 @@ def test_a_study_sums_its_folds_up(finished):
     assert summary["recommended_epochs"] == means.index(min(means)) + 1  # three epochs are not smoothed
     assert sorted(path.name for path in study.plots.iterdir()) == ["raw.png", "smoothed.png"]
     assert list(list_runs(study.path.parent.parent)) == []  # folds are no runs of their own in the list
+
+
+def test_runs_lists_a_study_as_one_and_its_runs_by_its_id(finished):
+    study, summary = finished
+    outputs = study.path.parent.parent
+    (row,) = list_rows(outputs, None)
+    assert (row["name"], row["id"], row["best_epoch"]) == ("houses", study.id, summary["recommended_epochs"])
+    assert row["value"] == summary["best"]["val_mae"]["mean"]
+    assert [row["id"] for row in list_rows(outputs, study.id)] == ["fold-0", "fold-1", "final"]
 
 
 def test_every_row_is_predicted_by_the_model_that_did_not_see_it(finished):
