@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from dlrun.cli._run_summary import end_rows
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.errors import ConfigError, DataError, DlrunError, Interrupted, RunDirError, TrainingError
@@ -363,6 +364,20 @@ def test_results_of_scaled_targets_are_also_given_in_original_units(digits, outp
     assert metrics["expect"][0]["met"] is True
     score = evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="validation").score
     assert score.values["mae"] == pytest.approx(metrics["best_original"]["val_mae"], rel=1e-4)
+
+
+def test_errors_of_a_series_and_its_naive_forecast_are_told_in_its_unit(digits, outputs, tmp_path):
+    heat = [20 * math.sin(n / 9) for n in range(200)]
+    (tmp_path / "s.csv").write_text("T (degC),p\n" + "".join(f"{value},{n % 7}\n" for n, value in enumerate(heat)))
+    data = {"name": "timeseries_csv", "path": str(tmp_path / "s.csv"), "target": "T (degC)", "lookback": 6, "delay": 4}
+    model = {"name": "layers", "layers": ["Flatten"]}
+    run = train(digits(data={**data, "step": 2}, model=model), outputs=outputs)
+    metrics = run.metrics()
+    assert metrics["units"] == {"mae": "degC", "val_mae": "degC"}
+    ends = range(120, 156)  # of the windows of validation, the last position of which lies 2 before their end
+    naive = sum(abs(heat[end + 4] - heat[end - 2]) for end in ends) / len(ends)
+    assert metrics["baselines_original"]["mae"] == pytest.approx(naive, rel=1e-5)
+    assert f"baseline {naive:.4f}" in dict(end_rows(run, metrics))["val_mae in degC"]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ def _original_units(metrics: dict[str, Any]) -> list[tuple[str, str]]:
         if name.startswith("val_") == metrics["validated"]:
             level = metrics["baselines_original"].get(name.removeprefix("val_"))
             beside = f"  baseline {number(level)}" if level is not None else ""
-            rows.append((escape(f"{name}, original units"), f"[bold]{number(value)}[/]{beside}"))
+            unit = metrics.get("units", {}).get(name)
+            label = f"{name} in {unit}" if unit else f"{name}, original units"
+            rows.append((escape(label), f"[bold]{number(value)}[/]{beside}"))
     return rows
 
 

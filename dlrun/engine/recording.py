@@ -74,6 +74,7 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "baselines": {name: level for name, level in levels.items() if name.startswith("val_") == validated},
         "best_original": in_original_units(best, experiment.data),
         "baselines_original": _original_baselines(experiment.data, split, config.seed),
+        "units": _units(best, experiment.data),
         "parameters": outcome.parameters,
         "seconds": round(seconds, 3),
         "seconds_per_epoch": round(statistics.median(progress.seconds), 5) if progress.seconds else None,
@@ -93,6 +94,16 @@ def in_original_units(row: dict[str, float], data: Prepared) -> dict[str, float]
         scale = data.target_scales.get(owner)
         if scale and len(scale.std) == 1 and bare in _POWERS:
             found[name] = row[name] * scale.std[0] ** _POWERS[bare]
+    return found
+
+
+def _units(row: dict[str, float], data: Prepared) -> dict[str, str]:
+    """The units of those metrics that have the unit of a target which was scaled, where the data tells it."""
+    found = {}
+    for name in in_original_units(row, data):
+        owner, bare = split_name(name, data.spec.tasks)
+        if (unit := data.spec.tasks[owner].unit) and _POWERS[bare] == 1:
+            found[name] = unit
     return found
 
 
