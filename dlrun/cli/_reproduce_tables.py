@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from dlrun.studies.reproduce import plan
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dlrun.jobs.local import JobResult
     from dlrun.studies._archive import Archive
     from dlrun.studies._claims import Claim
     from dlrun.studies._subjects import Child
@@ -57,23 +57,21 @@ def _typed(command: Sequence[str]) -> str:
     return " ".join(part if part == "&&" else shlex.quote(part) for part in command)
 
 
-def starting(*, quiet: bool) -> Callable[[Child], None]:
-    """Tells of each command as it starts, on stderr."""
-
-    def tell(child: Child) -> None:
-        if not quiet:
-            echo(f"dlrun {shlex.join(child.command)}", err=True)
-
-    return tell
+def tell_plan(claims: Sequence[Claim], archive: Archive, *, quiet: bool) -> None:
+    """How much is to do, on stderr."""
+    work = plan(claims, archive)
+    if work and not quiet:
+        total = texts.cost_text(sum(one.cost.seconds for one in work), measured=False)
+        echo(f"{len(claims)} stated results; {len(work)} runs to do, {total} in all", err=True)
 
 
-def ending(*, quiet: bool) -> Callable[[Child, JobResult, float], None]:
+def ending(*, quiet: bool) -> Callable[[Child, str], None]:
     """Tells of each command as it ends, on stderr."""
 
-    def tell(child: Child, result: JobResult, seconds: float) -> None:
+    def tell(child: Child, failure: str) -> None:
         if not quiet:
-            how = "done" if not result.exit_code else f"failed, see {short(child.run_dir)}.out"
-            echo(f"  {how} after {seconds:.0f} s", err=True)
+            how = f"failed, see {short(child.run_dir)}.out: {failure}" if failure else "done"
+            echo(f"{datetime.now():%H:%M:%S} dlrun {shlex.join(child.command)}: {how}", err=True)
 
     return tell
 

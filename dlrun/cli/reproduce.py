@@ -47,7 +47,7 @@ def reproduce(
     from dlrun.studies._costs import parse_duration
 
     chosen = patterns or ["book/*"]
-    limits = study.Limits(jobs, parse_duration(budget) if budget else None)
+    seconds = parse_duration(budget) if budget else None
     claims = find_claims(find_configs(chosen), scale=scale, seeds=seeds)
     if docs:
         sys.stdout.write(book_page(claims, chosen))
@@ -58,12 +58,12 @@ def reproduce(
         return
     file = table or outputs / "reproduce" / "table.md"
     about = _about(chosen, scale)
+    tables.tell_plan(claims, archive, quiet=quiet)
     rows = study.run(
         claims,
         archive,
-        limits,
+        study.Limits(jobs, seconds, warm=study.can_be_warm(claims)),
         on_rows=lambda rows: _stated_table.write_tables(file, rows, about),
-        on_start=tables.starting(quiet=quiet),
         on_end=tables.ending(quiet=quiet),
     )
     tables.show_rows(rows, file, about, as_json=as_json)

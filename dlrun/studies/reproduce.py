@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dlrun.engine.signals import interrupted_by_signals
 from dlrun.errors import Interrupted, RunDirError
 from dlrun.jobs.local import JobResult, run_jobs
+from dlrun.machine import nvidia_gpus
 from dlrun.studies._archive import Archive
 from dlrun.studies._claims import Claim, needs
 from dlrun.studies._costs import EVALUATE_SECONDS, Cost, expected_cost
 from dlrun.studies._stated_rows import Result, Row, result_of, row_of
 from dlrun.studies._subjects import Child, Subject, completed, next_child
+
+_WARM_WAVE = 8  # commands for each slot before the plan is made anew
 
 
 @dataclass(frozen=True)
@@ -81,33 +86,44 @@ def _seconds(cost: Cost | None) -> float:
 
 @dataclass(frozen=True)
 class Limits:
-    """At most `slots` processes at once; nothing is begun that would not end within `budget_seconds`."""
+    """At most `slots` processes at once; nothing is begun that would not end within `budget_seconds`. `warm`: several
+    are started from one process that has imported TensorFlow.
+    """
 
     slots: int = 1
     budget_seconds: float | None = None
+    warm: bool = False
 
 
-def run(
-    claims: Sequence[Claim],
-    archive: Archive,
-    limits: Limits,
-    *,
-    on_rows: Callable[[list[Row]], None],
-    on_start: Callable[[Child], None],
-    on_end: Callable[[Child, JobResult, float], None],
-) -> list[Row]:
+OnRows = Callable[[list[Row]], None]
+OnEnd = Callable[[Child, str], None]
+
+
+def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: OnRows, on_end: OnEnd) -> list[Row]:
     """Do what is missing and return the rows; `on_rows` gets them after each step, so that nothing measured is lost.
 
     Every step is a command that a user could type, in a process of its own; its result is found again by what it is.
-    A failed step does not stop the others. Raises Interrupted.
+    A failed step does not stop the others; `on_end` gets each with the reason it failed, empty when it did not.
+    Raises Interrupted.
     """
     progress = Progress(archive)
     on_rows(progress.rows(claims))
+
+    def ended(work: Work, child: Child, end: JobResult) -> None:
+        archive.refresh()
+        following = next_child(work.subject, archive, test=work.reads_test)
+        failure = why(child, end) if end.exit_code else ""
+        if not failure and following and following.command[0] == child.command[0]:
+            failure = f"`dlrun {child.command[0]}` ended, and its result is not there"
+        if failure:
+            progress.failures[work.subject] = failure
+        on_end(child, failure)
+        on_rows(progress.rows(claims))
+
     try:
         with interrupted_by_signals():
             while wave := _next_wave(plan(claims, archive), progress, limits):
-                _run_wave(wave, progress, limits, on_start, on_end)
-                on_rows(progress.rows(claims))
+                _run_wave(wave, limits, ended)
     except KeyboardInterrupt as error:
         raise Interrupted(
             "stopped; what was measured is in the table", resumable=True, hint="the same command goes on"
@@ -115,51 +131,37 @@ def run(
     return progress.rows(claims)
 
 
-def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Work, Child]:
-    """The next commands that fit into the budget, one for each slot."""
-    wave: dict[Work, Child] = {}
-    left = None if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
+def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Path, tuple[Work, Child]]:
+    """The next commands that fit into the budget, by the directory of each."""
+    wave: dict[Path, tuple[Work, Child]] = {}
+    left = math.inf if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
     for one in work:
-        if len(wave) == limits.slots:
+        if len(wave) == (_WARM_WAVE if limits.warm else 1) * limits.slots:
             break
-        too_long = left is not None and one.cost.seconds > left
-        child = None if too_long or one.subject in progress.failures else _child(one, progress.archive)
-        if child and child.run_dir not in [other.run_dir for other in wave.values()]:
-            wave[one] = child
+        if one.cost.seconds > left or one.subject in progress.failures:
+            continue
+        child = next_child(one.subject, progress.archive, test=one.reads_test)
+        if child and child.run_dir not in wave:
+            wave[child.run_dir] = one, child
+            left -= one.cost.seconds / limits.slots
     return wave
 
 
-def _child(work: Work, archive: Archive) -> Child | None:
-    return next_child(work.subject, archive, test=work.reads_test)
-
-
 def _run_wave(
-    wave: dict[Work, Child],
-    progress: Progress,
-    limits: Limits,
-    on_start: Callable[[Child], None],
-    on_end: Callable[[Child, JobResult, float], None],
+    wave: dict[Path, tuple[Work, Child]], limits: Limits, ended: Callable[[Work, Child, JobResult], None]
 ) -> None:
-    began = time.perf_counter()
-    children = list(wave.values())
-    for child in children:
-        on_start(child)
-    ends = run_jobs(
-        children,
+    run_jobs(
+        [child for _, child in wave.values()],
         limits.slots,
-        on_end=lambda result: on_end(children[_place(children, result)], result, time.perf_counter() - began),
+        warm=limits.warm,
+        on_end=lambda end: ended(*wave[end.job.run_dir], end),
     )
-    progress.archive.refresh()
-    for (work, child), end in zip(wave.items(), ends, strict=True):
-        following = _child(work, progress.archive)
-        if end.exit_code:
-            progress.failures[work.subject] = why(child, end)
-        elif following and following.command[0] == child.command[0]:
-            progress.failures[work.subject] = f"`dlrun {child.command[0]}` ended, and its result is not there"
 
 
-def _place(children: Sequence[Child], result: JobResult) -> int:
-    return next(place for place, child in enumerate(children) if child.run_dir == result.job.run_dir)
+def can_be_warm(claims: Sequence[Claim]) -> bool:
+    """Whether processes may be children of one that has imported TensorFlow: on a CPU only."""
+    backends = {subject.config.runtime.backend for subject in needs(claims)}
+    return backends == {"tensorflow"} and not nvidia_gpus()
 
 
 def why(child: Child, end: JobResult) -> str:

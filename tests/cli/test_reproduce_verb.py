@@ -28,7 +28,7 @@ def config(tmp_path):
 def failing_commands(monkeypatch):
     """Stands in for processes: every command fails and says why."""
 
-    def run_jobs(jobs, slots, *, on_end):
+    def run_jobs(jobs, slots, *, warm, on_end):
         results = []
         for job in jobs:
             job.run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def test_a_row_that_fails_makes_the_exit_code_and_the_table_is_written(config, o
     assert main(["reproduce", str(config), "--outputs", str(outputs), "--table", str(table)]) == 1
     told = capsys.readouterr()
     assert f"failed: {config}, val_loss at epoch 3: 1 ± 9: no luck today" in told.err
-    assert told.err.count("  failed, see") == 2
+    assert told.err.count(": failed, see") == 2
     assert "1 failed" in told.out
     assert "| failed: no luck today |" in table.read_text()
     assert json.loads(table.with_suffix(".json").read_text())["rows"][0]["verdict"] == "failed"

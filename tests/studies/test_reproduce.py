@@ -52,13 +52,16 @@ def claims_of(folder, pattern="*.yaml", **options):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Stands in for processes and trainings: `here.commands` are those that ran, `here.stop_at` one that is stopped."""
+    """Stands in for processes and trainings: `here.commands` are those that ran, `here.stop_at` one that is
+    stopped, `here.waves` how many were asked for at once.
+    """
 
     class Here:
         def __init__(self):
-            self.commands, self.stop_at = [], None
+            self.commands, self.stop_at, self.waves = [], None, []
 
-        def __call__(self, jobs, slots, *, on_end):
+        def __call__(self, jobs, slots, *, warm, on_end):
+            self.waves.append(len(jobs))
             results = []
             for job in jobs:
                 self.commands.append(job.command[0])
@@ -112,8 +115,7 @@ def reproduced(folder, outputs, **options):
         Archive(outputs),
         limits,
         on_rows=seen.append,
-        on_start=lambda child: None,
-        on_end=lambda child, result, seconds: None,
+        on_end=lambda child, failure: None,
     )
     return rows, seen
 
@@ -167,8 +169,7 @@ def test_what_was_stopped_goes_on_with_what_is_missing(book, outputs, here):
             Archive(outputs),
             reproduce.Limits(),
             on_rows=seen.append,
-            on_start=lambda child: None,
-            on_end=lambda child, result, seconds: None,
+            on_end=lambda child, failure: None,
         )
     assert seen[-1][0].verdict == "not run"
     assert seen[-1][0].note == "2 of 3 runs to do"
@@ -198,9 +199,22 @@ def test_nothing_is_begun_that_would_not_end_within_the_budget(book, outputs, he
 
 def test_a_command_that_leaves_nothing_behind_is_not_repeated_for_ever(book, outputs, monkeypatch):
     folder = book(one="expect: {metric: val_loss, value: 1, tolerance: 9}\n")
-    monkeypatch.setattr(reproduce, "run_jobs", lambda jobs, slots, on_end: [JobResult(job, None, 0) for job in jobs])
+
+    def run_jobs(jobs, slots, *, warm, on_end):
+        for job in jobs:
+            on_end(JobResult(job, None, 0))
+
+    monkeypatch.setattr(reproduce, "run_jobs", run_jobs)
     rows, _ = reproduced(folder, outputs)
     assert (rows[0].verdict, rows[0].note) == ("failed", "`dlrun train` ended, and its result is not there")
+
+
+def test_warm_processes_do_several_commands_before_the_plan_is_made_anew(book, outputs, here):
+    folder = book(one="expect: {metric: val_loss, below: 1.0}\n", two="seed: 9\nexpect: {metric: loss, above: 0.5}\n")
+    rows, seen = reproduced(folder, outputs, limits=reproduce.Limits(warm=True))
+    assert [row.verdict for row in rows] == ["pass", "pass"]
+    assert here.waves == [6]
+    assert len(seen) == 7
 
 
 def test_the_cheapest_claim_comes_first_and_known_times_beat_guesses(book, outputs, here):
