@@ -62,9 +62,10 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know."""
+    """Something the user should know; `code` names the guard rail that found it."""
 
     message: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def as_line(event: Event) -> str | None:
         logs = "  ".join(f"{name} {event.logs[name]:.4g}" for name in shown_names(event.logs))
         return f"epoch {event.epoch}  {event.seconds:.2f} s  {logs}" + ("  *best so far" if event.best else "")
     if isinstance(event, Note):
-        return f"note: {event.message}"
+        return f"note: {event.message}" + (f" [guard: {event.code}]" if event.code else "")
     if isinstance(event, RunEnded):
         return f"{event.status} after {event.seconds:.1f} s"
     return None

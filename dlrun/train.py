@@ -15,6 +15,7 @@ from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import save_preprocessing
 from dlrun.engine import checkpointing
 from dlrun.engine.execution import Outcome
+from dlrun.engine.guard_rails import after_training, tell
 from dlrun.engine.provenance import another_session, provenance
 from dlrun.engine.recording import RunLog, draw_plots, run_metrics
 from dlrun.engine.resolve import Experiment, keep_plugins, load_data, open_session, settled_data
@@ -126,5 +127,6 @@ def _work(config: Config, run: RunDir, emit: OnEvent, *, resumed: bool) -> tuple
 def _record(experiment: Experiment, outcome: Outcome, seconds: float) -> None:
     metrics = run_metrics(experiment, outcome, seconds)
     write_json(experiment.run.metrics_file, metrics)
+    tell(experiment, after_training(experiment.config, experiment.run.id, metrics, outcome.progress.history))
     if problem := draw_plots(experiment, outcome, metrics):
         experiment.emit(Note(problem))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dlrun
 from dlrun.engine.compiling import compile_model, logged_names, settled_outputs, settled_sections
 from dlrun.engine.execution import Outcome, train_model
+from dlrun.engine.guard_rails import before_training, tell
 from dlrun.engine.resolve import Experiment
-from dlrun.engine.task_rules import loss_fits_loosely, with_labels_for
-from dlrun.events import Note
+from dlrun.engine.task_rules import with_labels_for
 
 
 @dlrun.routine("fit")
@@ -16,12 +16,10 @@ def fit(experiment: Experiment) -> Outcome:
     experiment.settle(**settled_sections(experiment.config, experiment.data))
     outputs = settled_outputs(experiment.config, experiment.data.spec)
     losses = {name: output.loss for name, output in outputs.items() if output.loss is not None}
-    for name, task in experiment.data.spec.tasks.items():
-        if warning := loss_fits_loosely(losses[name], task):
-            experiment.emit(Note(warning if len(outputs) == 1 else f"{name}: {warning}"))
     experiment.data = with_labels_for(losses, experiment.data)
     model = experiment.build_model()
     compile_model(model, experiment.config, experiment.data.spec)
+    tell(experiment, before_training(experiment.config, experiment.data, outputs, model))
     monitor = experiment.config.monitor
     assert monitor.metric is not None, "settled before"
     logged = logged_names(outputs, validated="validation" in experiment.data.splits)
