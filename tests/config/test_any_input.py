@@ -66,7 +66,7 @@ def load_and_repeat(values):
     assert dump_config(config_from_mapping(to_plain(parse_yaml(text, "a.yaml")))) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(TOP, VALUES, max_size=5))
 @example({"model": {"name": "layers", "layers": None}})
 @example({"data": {"name": ["digits"]}, "callbacks": {"name": "EarlyStopping"}, "metrics": {}, "plugins": [None, {}]})

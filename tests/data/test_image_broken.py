@@ -165,7 +165,8 @@ OPTIONS = [
         {"per_class": {"training": 3, "test": 2}},
         "the class cats has 4 images, too few for data.per_class\n"
         "  received  training: 3, test: 2 (2 for test)\n"
-        "  hint      smaller numbers, or shares: per_class: {training: 0.6, test: 0.4}",
+        "  hint      data.scale_per_class: true takes fewer for every part alike; "
+        "or shares: per_class: {training: 0.6, test: 0.4}",
     ),
     ({"per_class": {"train": 3}}, "data.per_class: 'train' is no part\n  expected  training, validation, test"),
     ({"per_class": {"training": 1.5}}, "data.per_class.training is neither a number of images nor a share"),
