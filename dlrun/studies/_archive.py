@@ -26,7 +26,6 @@ class Archive:
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs
         self._versions = {key: installed_versions().get(key) for key in _DECISIVE}
-        self._retrained: dict[Path, str] = {}
         self.refresh()
 
     def refresh(self) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dlrun.config.identity import identity
 from dlrun.config.schema import Config
 from dlrun.errors import RunDirError
 from dlrun.run_dir import COMPLETED, RUNNING, RunDir, read_json
@@ -28,6 +29,11 @@ class Subject:
     def folded(self) -> bool:
         """Whether it is a study of `dlrun kfold`, not a run."""
         return self.config.kfold is not None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for subjects that are measured on the same run or study, whatever they are called."""
+        return identity(self.config, study=self.folded), self.after
 
     @property
     def command(self) -> list[str]:

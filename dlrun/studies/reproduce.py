@@ -72,12 +72,20 @@ def plan(claims: Sequence[Claim], archive: Archive) -> list[Work]:
 
 
 def _left(subject: Subject, test: bool, archive: Archive) -> Cost | None:
-    """What a subject still costs, None when it is done."""
-    if next_child(subject, archive, test=test) is None:
+    """What a subject still costs, None when it is done, or cannot go on."""
+    if _following(subject, test, archive) is None:
         return None
     if completed(subject, archive) is not None:  # only test is to be read
         return Cost(EVALUATE_SECONDS, False)
     return expected_cost(subject, archive)
+
+
+def _following(subject: Subject, test: bool, archive: Archive) -> Child | None:
+    """The next command for a subject; None also for one that is damaged, or has no best epoch to retrain for."""
+    try:
+        return next_child(subject, archive, test=test)
+    except RunDirError:
+        return None
 
 
 def _seconds(cost: Cost | None) -> float:
@@ -111,7 +119,7 @@ def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: O
 
     def ended(work: Work, child: Child, end: JobResult) -> None:
         archive.refresh()
-        following = next_child(work.subject, archive, test=work.reads_test)
+        following = _following(work.subject, work.reads_test, archive)
         failure = why(child, end) if end.exit_code else ""
         if not failure and following and following.command[0] == child.command[0]:
             failure = f"`dlrun {child.command[0]}` ended, and its result is not there"
@@ -132,17 +140,19 @@ def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: O
 
 
 def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Path, tuple[Work, Child]]:
-    """The next commands that fit into the budget, by the directory of each."""
+    """The next commands that fit into the budget, by the directory of each; one for equal experiments."""
     wave: dict[Path, tuple[Work, Child]] = {}
+    keys: set[tuple[str, str]] = set()
     left = math.inf if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
     for one in work:
         if len(wave) == (_WARM_WAVE if limits.warm else 1) * limits.slots:
             break
-        if one.cost.seconds > left or one.subject in progress.failures:
+        if one.cost.seconds > left or one.subject in progress.failures or one.subject.key in keys:
             continue
-        child = next_child(one.subject, progress.archive, test=one.reads_test)
+        child = _following(one.subject, one.reads_test, progress.archive)
         if child and child.run_dir not in wave:
             wave[child.run_dir] = one, child
+            keys.add(one.subject.key)
             left -= one.cost.seconds / limits.slots
     return wave
 

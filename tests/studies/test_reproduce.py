@@ -217,6 +217,25 @@ def test_warm_processes_do_several_commands_before_the_plan_is_made_anew(book, o
     assert len(seen) == 7
 
 
+def test_two_configs_of_one_experiment_share_its_run(book, outputs, here):
+    expect = "expect: {metric: val_loss, value: 1, tolerance: 9}\n"
+    folder = book(one=expect, two=expect)
+    rows, _ = reproduced(folder, outputs, limits=reproduce.Limits(warm=True))
+    assert [row.verdict for row in rows] == ["pass", "pass"]
+    assert rows[0].runs == rows[1].runs
+    assert here.commands == ["train"]
+
+
+def test_a_run_without_a_best_epoch_cannot_be_retrained_and_that_is_told(book, outputs, here):
+    folder = book(one="expect: {metric: test_accuracy, value: 1, tolerance: 9, after: retrain}\n")
+    pretend(["train", str(folder / "one.yaml")], outputs / "one" / "x")
+    metrics = RunDir(outputs / "one" / "x").metrics()
+    write_json(RunDir(outputs / "one" / "x").metrics_file, {**metrics, "best_epoch": None})
+    ((row,), _) = reproduced(folder, outputs)
+    assert (row.verdict, row.note) == ("failed", "the run x has no best epoch")
+    assert here.commands == []
+
+
 def test_the_cheapest_claim_comes_first_and_known_times_beat_guesses(book, outputs, here):
     expect = "expect: {metric: val_loss, value: 1, tolerance: 9}\n"
     folder = book(a=expect.replace("metric", "seeds: 2, metric"), b=expect)
