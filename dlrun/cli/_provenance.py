@@ -24,6 +24,8 @@ def provenance_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
         reasons = resume.get("reasons")
         told = "\n".join(map(str, reasons)) if isinstance(reasons, list) else "the reason is not recorded"
         rows.append(("resume", f"[yellow]not exact[/]: {escape(told)}"))
+    if rollbacks := _mappings(record.get("rollbacks")):
+        rows.append(("rolled back", escape("\n".join(map(_rollback, rollbacks)))))
     return rows
 
 
@@ -52,6 +54,12 @@ def _session(facts: dict[str, Any]) -> str:
     ]
     text = f"{str(facts.get('started'))[:19]} {facts.get('status', 'without an end')}"
     return text + (f"; other {', '.join(other)}" if other else "")
+
+
+def _rollback(facts: dict[str, Any]) -> str:
+    """Where the loss was not finite, and the learning rate after that."""
+    where = f"step {facts.get('step')} of epoch {facts.get('epoch')}"
+    return f"not finite in {where}, then learning rate {facts.get('learning_rate')}"
 
 
 def _short(digest: Any) -> str:

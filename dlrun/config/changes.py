@@ -14,6 +14,8 @@ PACE = (  # of writing; training computes the same with any
     "training.checkpoint_every_seconds",
     "training.checkpoint_every_steps",
     "training.tensorboard",
+    "training.on_nan",
+    "training.most_rollbacks",
 )
 # What decides how long a run goes on, where its data lies and what it writes, but not what an epoch computes.
 FREE = (*ABOUT, "data.dir", "data.path", "data.test_path", "training.epochs", *PACE)

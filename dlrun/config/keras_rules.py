@@ -17,6 +17,7 @@ def check_keras_rules(report: Report, plain: dict[str, Any]) -> None:
     """Report what the optimizer and the callbacks would refuse. Values of a wrong type are passed over."""
     optimizer = plain["optimizer"] if isinstance(plain.get("optimizer"), dict) else {}
     _check_optimizer(report, optimizer)
+    _check_rollback(report, plain.get("training"), optimizer)
     for key, callback in _callbacks(plain):
         _check_mode(report, key, callback)
         _check_saving(report, key, callback)
@@ -43,6 +44,13 @@ def _check_optimizer(report: Report, optimizer: dict[str, Any]) -> None:
             key: Key = ("optimizer", "learning_rate", "PiecewiseConstantDecay", "values")
             expected = f"{boundaries + 1}, one more than there are boundaries"
             report.add(key, f"{dotted(key)} has the wrong length", received=f"{values} values", expected=expected)
+
+
+def _check_rollback(report: Report, training: Any, optimizer: dict[str, Any]) -> None:
+    rolls_back = isinstance(training, dict) and training.get("on_nan") == "rollback"
+    if rolls_back and isinstance(optimizer.get("learning_rate"), dict):
+        message = "training.on_nan: rollback halves the learning rate, and optimizer.learning_rate is a schedule"
+        report.add(("training", "on_nan"), message, hint="give optimizer.learning_rate a number, or leave on_nan out")
 
 
 def _check_mode(report: Report, key: Key, callback: dict[str, Any]) -> None:

@@ -144,6 +144,13 @@ class Training(Section):
         ge=1,
     )
 
+    on_nan: Literal["stop", "rollback"] = Field(
+        "stop",
+        description="When a loss becomes NaN or infinite. stop: the run fails; rollback: it goes back to the end of "
+        "the epoch before, and on with half the learning rate.",
+    )
+    most_rollbacks: int = Field(3, description="How often a run may go back before it fails (on_nan: rollback).", ge=1)
+
     def samples_per_epoch(self, rows: int) -> int:
         """How many samples an epoch takes of a training part of so many rows."""
         return rows if self.steps_per_epoch is None else self.steps_per_epoch * self.batch_size

@@ -114,7 +114,8 @@ def _like_json(value: Any) -> bool:
 
 
 def _arrays(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
+    """Whether it is a list as Keras' `get_weights` gives, in which a weight `()` is a number of NumPy's."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray | np.generic) for item in value)
 
 
 def set_callback_state(

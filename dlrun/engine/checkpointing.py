@@ -16,7 +16,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ import keras
 import numpy as np
 
 from dlrun.engine.callback_state import CallbackStates, restore_callbacks
+from dlrun.engine.progress import Progress
+from dlrun.engine.variables import state_variables
 from dlrun.errors import RunDirError
 from dlrun.files import first_line
 
@@ -36,38 +38,9 @@ _DAMAGE = (
 )
 
 
-@dataclass
-class Progress:
-    """How far a run is: rows of history (epoch 1 first), seconds per epoch, and the best epoch so far.
-
-    `step` counts the steps done in the running epoch, 0 between two epochs; `logs` is what the last of them logged and
-    `elapsed` the seconds since the epoch began.
-    """
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    best_epoch: int | None = None  # counted from 1
-    best_weights: list[np.ndarray] | None = None
-    stopped: bool = False  # a callback ended training
-    step: int = 0
-    logs: dict[str, float] = field(default_factory=dict)
-    elapsed: float = 0.0
-
-    @property
-    def epochs(self) -> int:
-        return len(self.history)
-
-    def end_epoch(self, row: dict[str, float], seconds: float, *, stopped: bool) -> None:
-        """Count an epoch as done."""
-        self.history.append(row)
-        self.seconds.append(seconds)
-        self.stopped = stopped
-        self.step, self.logs, self.elapsed = 0, {}, 0.0
-
-
 @dataclass(frozen=True)
 class Checkpoint:
-    """A generation read back: its state and its arrays."""
+    """A generation, read back or still in memory: where it lies, its state and its arrays."""
 
     path: Path
     state: dict[str, Any]
@@ -88,47 +61,32 @@ class Checkpoint:
         """Whether a callback had ended training."""
         return bool(self.state["stopped"])
 
+    @property
+    def good(self) -> Checkpoint | None:
+        """The end of the last whole epoch, to roll back to: this one, or what one inside an epoch holds of it."""
+        if not self.step:
+            return self
+        state = self.state.get("good")
+        if state is None:
+            return None
+        arrays = {name[5:]: array for name, array in self.arrays.items() if name.startswith("good/")}
+        return Checkpoint(self.path.with_name(_name(self.epoch, 0)), state, arrays)
+
+    def copied(self) -> Checkpoint:
+        """One whose arrays do not change with the run; the best weights never do."""
+        arrays = {name: a if name.startswith("best/") else np.array(a) for name, a in self.arrays.items()}
+        return replace(self, arrays=arrays)
+
     def group(self, name: str) -> list[np.ndarray]:
         """The arrays `name/0`, `name/1`, ... in order."""
         count = sum(key.startswith(f"{name}/") for key in self.arrays)
         return [self.arrays[f"{name}/{number}"] for number in range(count)]
 
 
-def state_variables(model: keras.Model) -> dict[str, list[Any]]:
-    """Every variable a run changes, by group: the model's (seed generators included) and each optimizer's.
-
-    Optimizers are `model.optimizer` and any other that is an attribute of the model, as with a GAN's two.
-    """
-    optimizers = [getattr(model, "optimizer", None), *vars(model).values()]
-    unique = {id(o): o for o in optimizers if isinstance(o, keras.optimizers.Optimizer)}
-    groups = {"model": list(model.variables)}
-    for number, optimizer in enumerate(unique.values()):
-        groups[f"optimizer{number}"] = list(optimizer.variables)
-    return groups
-
-
-def best_state(model: keras.Model) -> list[np.ndarray]:
-    """Copies of all that a `.keras` file of the model holds: its weights, and the state of its optimizers."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _saved_variables(model)]
-
-
-def set_best_state(model: keras.Model, values: Sequence[np.ndarray]) -> None:
-    """The reverse of `best_state`. Raises RunDirError when the values are of another model."""
-    variables = _saved_variables(model)
-    if len(values) != len(variables):
-        raise RunDirError("the checkpoint's best weights are of another model, or of an older dlrun")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def _saved_variables(model: keras.Model) -> list[Any]:
-    groups = state_variables(model)
-    del groups["model"]
-    return [*model.weights, *(variable for group in groups.values() for variable in group)]
-
-
-def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], progress: Progress) -> None:
-    """Write a generation for the epochs and steps done so far. Raises RunDirError when it cannot be written."""
+def take(
+    folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], progress: Progress
+) -> Checkpoint:
+    """The generation for the epochs and steps done so far, in memory; its arrays may be those of the run itself."""
     groups = state_variables(model)
     if progress.step:  # at the end of an epoch they have served
         groups["metrics"] = list(model.metrics_variables)
@@ -146,17 +104,29 @@ def save(folder: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.C
         "step": progress.step,
         "elapsed": progress.elapsed,
         "logs": progress.logs,
-        "history": progress.history,
-        "seconds": progress.seconds,
+        "history": list(progress.history),
+        "seconds": list(progress.seconds),
         "best_epoch": progress.best_epoch,
         "stopped": progress.stopped,
+        "rollbacks": list(progress.rollbacks),
         "callbacks": states.entries,
     }
-    name = f"{progress.epochs:06d}" + (f"-{progress.step:06d}" if progress.step else "")
+    return Checkpoint(folder / _name(progress.epochs, progress.step), state, arrays)
+
+
+def save(checkpoint: Checkpoint, good: Checkpoint | None = None) -> None:
+    """Write a generation; one inside an epoch with the state to roll back to, if there is one.
+
+    Raises RunDirError when it cannot be written.
+    """
+    state, arrays = checkpoint.state, checkpoint.arrays
+    if checkpoint.step and good:
+        state = {**state, "good": good.state}
+        arrays = {**arrays, **{f"good/{name}": array for name, array in good.arrays.items()}}
     try:
-        _write_generation(folder, name, json.dumps(state), arrays)
+        _write_generation(checkpoint.path.parent, checkpoint.path.name, json.dumps(state), arrays)
     except OSError as error:
-        raise RunDirError(f"the checkpoint {folder / name} cannot be written: {error.strerror or error}") from error
+        raise RunDirError(f"the checkpoint {checkpoint.path} cannot be written: {error.strerror or error}") from error
 
 
 def _write_generation(folder: Path, name: str, state: str, arrays: dict[str, np.ndarray]) -> None:
@@ -213,10 +183,22 @@ def generations(folder: Path) -> list[Path]:
     return sorted(found, key=_position, reverse=True)
 
 
+def _name(epochs: int, step: int) -> str:
+    return f"{epochs:06d}" + (f"-{step:06d}" if step else "")
+
+
 def _position(generation: Path) -> tuple[int, int]:
     """Epochs done, and steps in the epoch after them."""
     match = _NAME.fullmatch(generation.name)
     return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+
+
+def newest(folder: Path) -> str | None:
+    """When the newest generation was written, such as `after epoch 3`; None when there is none."""
+    for generation in generations(folder):
+        epoch, step = _position(generation)
+        return f"after step {step} of epoch {epoch + 1}" if step else f"after epoch {epoch}"
+    return None
 
 
 def remove_newer(folder: Path, checkpoint: Checkpoint) -> None:
@@ -226,14 +208,21 @@ def remove_newer(folder: Path, checkpoint: Checkpoint) -> None:
             shutil.rmtree(generation, ignore_errors=True)
 
 
-def read(folder: Path) -> Checkpoint:
-    """The newest whole generation. Raises RunDirError when there is none or it has a newer format."""
+def read(folder: Path, *, with_good: bool = False) -> Checkpoint:
+    """The newest whole generation; `with_good` one from which a run can roll back.
+
+    Raises RunDirError when there is none or it has a newer format.
+    """
     tried = []
     for generation in generations(folder):
         try:
-            return _read_generation(generation)
+            found = _read_generation(generation)
         except _DAMAGE as error:
             tried.append(f"{generation.name}: {first_line(error)}")
+            continue
+        if not with_good or found.good:
+            return found
+        tried.append(f"{generation.name}: it lies inside an epoch and does not hold the end of the one before")
     raise RunDirError(
         f"there is no whole checkpoint in {folder}",
         received="\n".join(tried) or None,
@@ -280,6 +269,7 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[kera
         checkpoint.step,
         dict(state["logs"]),
         float(state["elapsed"]),
+        list(state.get("rollbacks", [])),
     )
 
 

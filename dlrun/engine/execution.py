@@ -11,12 +11,14 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.callbacks import continue_logs, csv_logs, make_callbacks
-from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.engine.callbacks import make_callbacks
+from dlrun.engine.checkpointing import Checkpoint
+from dlrun.engine.divergence import Diverged
 from dlrun.engine.exactness import tell_inexact_resume
 from dlrun.engine.execution_rules import Execution, choose_execution
 from dlrun.engine.feeding import Feeder, sample_order, streams
 from dlrun.engine.pipelines import batches_in_order, training_batches
+from dlrun.engine.progress import Progress
 from dlrun.engine.recorder import RecordingPlan, RunRecorder
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
@@ -24,7 +26,7 @@ from dlrun.engine.session import computes_on_gpu, set_jit_compile
 from dlrun.engine.signals import stop_on_signals
 from dlrun.engine.stepwise import fit_stepwise
 from dlrun.engine.weighting import sample_weights
-from dlrun.engine.whole_epoch import fit_whole_epochs, make_steps
+from dlrun.engine.whole_epoch import Steps, fit_whole_epochs, make_steps
 from dlrun.events import ModelReady
 from dlrun.seeds import child_seed
 
@@ -83,13 +85,12 @@ def train_model(
     execution = _settle_execution(model, experiment, callbacks)
     on_device = execution.mode == "whole_epoch"
     feeder = Feeder.of(experiment.data, weights=sample_weights(experiment), on_device=on_device)
-    checkpoint = checkpointing.read(run.checkpoint) if experiment.resume else None
-    if checkpoint:
-        continue_logs(csv_logs(callbacks), checkpoint.epoch)
+    rollbacks = config.training.most_rollbacks if config.training.on_nan == "rollback" else 0
+    checkpoint = checkpointing.read(run.checkpoint, with_good=rollbacks > 0) if experiment.resume else None
     tensorboard = config.training.tensorboard and not any(c.name == "TensorBoard" for c in config.callbacks)
     validated = "validation" in experiment.data.splits
     seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
-    plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard)
+    plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard, rollbacks)
     tell_inexact_resume(experiment, callbacks)
     _announce(model, experiment, monitor, execution)
     with stop_on_signals() as stop_asked:
@@ -132,35 +133,54 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
     recorder: RunRecorder,
 ) -> None:
-    training, validation = experiment.config.training, experiment.data.splits.get("validation")
-    checkpoint = recorder.checkpoint
+    """Train to the end; after a loss that was not finite again, from where the recorder has gone back to."""
+    whole_epochs = execution.mode == "whole_epoch"
+    steps = make_steps(model, feeder, jit_compile=execution.jit_compile) if whole_epochs else None
+    while True:
+        try:
+            _fit_from(recorder.checkpoint, model, experiment, steps, feeder, [*callbacks, recorder])
+            return
+        except Diverged as diverged:
+            recorder.roll_back(diverged)
+
+
+def _fit_from(
+    checkpoint: Checkpoint | None,
+    model: keras.Model,
+    experiment: Experiment,
+    steps: Steps | None,
+    feeder: Feeder,
+    callbacks: Sequence[Any],
+) -> None:
+    """Train from a checkpoint, or from the start; the last of the callbacks is the recorder."""
+    training, splits = experiment.config.training, experiment.data.splits
+    recorder, rows, validation = callbacks[-1], splits["training"], splits.get("validation")
     done, steps_done = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
     clock = _EpochClock(experiment, done, steps_done)
     if checkpoint and steps_done:
-        _make_metrics(model, checkpoint, batches_in_order(feeder, experiment.data.splits["training"][:1], 1))
+        _make_metrics(model, checkpoint, batches_in_order(feeder, rows[:1], 1))
     logs = dict(checkpoint.state["logs"]) if checkpoint else {}
-    epochs = done if checkpoint and checkpoint.stopped else training.epochs
-    hooks = [clock, *callbacks, recorder]
-    if execution.mode == "whole_epoch":
+    epochs = range(done, done if checkpoint and checkpoint.stopped else training.epochs)
+    hooks = [clock, recorder.watch, *callbacks]
+    if steps is not None:
         fit_whole_epochs(
             model,
-            make_steps(model, feeder, jit_compile=execution.jit_compile),
+            steps,
             order=clock.order,
             validation=validation,
             batch_size=training.batch_size,
-            epochs=range(done, epochs),
+            epochs=epochs,
             callbacks=hooks,
             on_steps=recorder.on_steps,
             every_steps=training.checkpoint_every_steps,
             first_logs=logs,
         )
         return
-    samples = training.samples_per_epoch(len(experiment.data.splits["training"]))
     fit_stepwise(
         model,
-        training_batches(feeder, clock.order, samples, training.batch_size),
+        training_batches(feeder, clock.order, training.samples_per_epoch(len(rows)), training.batch_size),
         validation=None if validation is None else batches_in_order(feeder, validation, training.batch_size),
-        epochs=range(done, epochs),
+        epochs=epochs,
         callbacks=hooks,
         steps_done=steps_done,
         first_logs=logs,

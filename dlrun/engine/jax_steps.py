@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.losses import losses_are_finite
 from dlrun.engine.session import computes_on_gpu
 
 Groups = tuple[list[Any], ...]  # variables: trainable, other, of the optimizer, of metrics
@@ -28,17 +29,17 @@ class JaxSteps:
         row = np.zeros(1, "int32")  # as Keras' own trainer does, so that no variable is made inside a compiled step
         model._symbolic_build(data_batch=feeder.batch(feeder.tensors, row))
         many = _one_call if loops_well(model) else _call_by_call
-        self._train = many(self._train_step, donate_argnums=0)
-        self._test = many(self._test_step)
+        self._train = many(self._train_step, losses_are_finite, donate_argnums=0)
+        self._test = many(self._test_step, lambda logs: True)
 
     def place(self, array: np.ndarray) -> Any:
         """An array of indices as what `train` and `test` take."""
         return jax.numpy.asarray(array)
 
-    def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
+    def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]:
         """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
 
-        Returns what the last step logs.
+        A step whose loss is not finite is the last one. Returns the batch to go on with, and what the last step logs.
         """
         model = self._model
         optimizer = getattr(model, "optimizer", None)
@@ -51,15 +52,17 @@ class JaxSteps:
         """Evaluate on the batches `start` to `stop` of `order` `(steps, batch)`."""
         model = self._model
         groups = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
-        return self._run(self._test, groups, order, None, start, stop)
+        return self._run(self._test, groups, order, None, start, stop)[1]
 
-    def _run(self, many: Any, groups: Groups, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
+    def _run(
+        self, many: Any, groups: Groups, order: Any, seeds: Any, start: int, stop: int
+    ) -> tuple[int, dict[str, Any]]:
         state = tuple([variable.value for variable in group] for group in groups)
-        logs, state = many(state, self._feeder.tensors, order, seeds, start, stop)
+        done, logs, state = many(state, self._feeder.tensors, order, seeds, start, stop)
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
-        return dict(logs)
+        return int(done), dict(logs)
 
     def _train_step(self, state: Any, tensors: Any, order: Any, seeds: Any, number: Any) -> Any:
         return self._model.train_step(state, self._feeder.batch(tensors, order[number], seeds[number]))
@@ -77,28 +80,38 @@ def loops_well(model: keras.Model) -> bool:
     return computes_on_gpu() or not any("conv" in type(layer).__name__.lower() for layer in model._flatten_layers())
 
 
-def _one_call(step: Step, **options: Any) -> Any:
-    """`run(state, tensors, order, seeds, start, stop)` gives the logs of the last step and the state after it."""
+def _one_call(step: Step, good: Callable[[Any], Any], **options: Any) -> Any:
+    """`run(state, tensors, order, seeds, start, stop)` gives the number of the step to go on with, which is `stop`
+    unless logs before were not `good`, the logs of the last step, and the state after it.
+    """
 
     def run(state: Any, tensors: Any, order: Any, seeds: Any, start: Any, stop: Any) -> Any:
-        def body(number: Any, carried: Any) -> Any:
-            return step(carried[1], tensors, order, seeds, number)
+        def body(carried: Any) -> Any:
+            number, _, state = carried
+            return (number + 1, *step(state, tensors, order, seeds, number))
 
-        logs, _ = jax.eval_shape(lambda state: body(start, (None, state)), state)
+        def goes_on(carried: Any) -> Any:
+            return (carried[0] < stop) & good(carried[1])
+
+        _, logs, _ = jax.eval_shape(lambda state: body((start, None, state)), state)
         empty = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), logs)
-        return jax.lax.fori_loop(start, stop, body, (empty, state))
+        return jax.lax.while_loop(goes_on, body, (start, empty, state))
 
     return jax.jit(run, **options)
 
 
-def _call_by_call(step: Step, **options: Any) -> Any:
-    """As `_one_call`, with a call for each step."""
+def _call_by_call(step: Step, good: Callable[[Any], Any], **options: Any) -> Any:
+    """As `_one_call`, with a call for each step. The state is that after all of them, whatever they log: to look at
+    each would be to wait for each.
+    """
     compiled = jax.jit(step, **options)
 
     def run(state: Any, tensors: Any, order: Any, seeds: Any, start: int, stop: int) -> Any:
-        logs: dict[str, Any] = {}
+        logged = []
         for number in range(start, stop):
             logs, state = compiled(state, tensors, order, seeds, number)
-        return logs, state
+            logged.append(logs)
+        count = next((count for count, logs in enumerate(logged, 1) if not good(logs)), len(logged))
+        return start + count, logged[count - 1], state
 
     return run

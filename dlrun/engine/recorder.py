@@ -12,11 +12,22 @@ import keras
 import numpy as np
 
 from dlrun.engine import checkpointing
-from dlrun.engine.checkpointing import Checkpoint, Progress
+from dlrun.engine.callbacks import continue_logs, csv_logs
+from dlrun.engine.checkpointing import Checkpoint
+from dlrun.engine.divergence import Diverged, LossWatch, final, rollback_told
+from dlrun.engine.progress import Progress
 from dlrun.engine.saving import save_models
 from dlrun.engine.scalars import ScalarLog
+from dlrun.engine.variables import (
+    best_state,
+    learning_rates,
+    rates_can_be_set,
+    set_best_state,
+    set_learning_rates,
+    weights_are_finite,
+)
 from dlrun.errors import ConfigError, Interrupted, TrainingError
-from dlrun.events import EpochDone, OnEvent, StepDone
+from dlrun.events import EpochDone, Note, OnEvent, StepDone
 from dlrun.files import short
 from dlrun.run_dir import RunDir
 
@@ -27,7 +38,7 @@ LONG_EPOCH_SECONDS = 60.0  # the most of a long epoch that a killed run computes
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """What a recorder keeps, where, and how often.
+    """What a recorder keeps, where, and how often; `most_rollbacks` is how often a run may go back.
 
     `saved_models` are the models the run leaves behind by name. Without a validation part (`validated` false) the last
     epoch counts as the best. `tensorboard` asks for scalars; a config's own TensorBoard callback writes them itself.
@@ -41,6 +52,7 @@ class RecordingPlan:
     every_seconds: float
     every_steps: int | None
     tensorboard: bool
+    most_rollbacks: int = 0
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -48,8 +60,8 @@ class RunRecorder(keras.callbacks.Callback):
 
     After each epoch: history, best weights in memory. Paced by time, and at the end: `history.csv`, a checkpoint,
     scalars for TensorBoard and the best model on disk; writing never takes more than WRITING_SHARE of the time, except
-    where the config asks for a checkpoint every so many steps. Stops the run when a signal asked for it and when the
-    loss is not a number.
+    where the config asks for a checkpoint every so many steps. Stops the run when a signal asked for it and when a loss
+    is not finite, which `watch` finds. A run that may roll back keeps the end of its last whole epoch in memory.
     """
 
     def __init__(
@@ -64,7 +76,11 @@ class RunRecorder(keras.callbacks.Callback):
         super().__init__()
         self.plan, self.run = plan, plan.run
         self.others, self.emit, self.stop_asked, self.checkpoint = list(others), emit, stop_asked, checkpoint
-        self.progress = Progress()
+        self.progress, self.watch = Progress(), LossWatch(weights=plan.most_rollbacks > 0)
+        self._good: Checkpoint | None = None
+        self._csv_logs = csv_logs(others)
+        if checkpoint:
+            continue_logs(self._csv_logs, checkpoint.epoch)
         self._reported = self._next_writing = self._next_inside = -math.inf
         self._best_on_disk: int | None = None
         self._epoch, self._began = 0, 0.0
@@ -77,6 +93,11 @@ class RunRecorder(keras.callbacks.Callback):
             checkpointing.remove_newer(self.run.checkpoint, self.checkpoint)
             if self._scalars:
                 self._scalars.skip(self.progress.epochs)
+        if self.plan.most_rollbacks:
+            set_learning_rates(self.model, learning_rates(self.model))  # refused now, not when it is needed
+            self._good = self.checkpoint.good if self.checkpoint else self._taken().copied()
+        if self.checkpoint or self.plan.most_rollbacks:
+            self._record_rollbacks()
         self._began = now - self.progress.elapsed
         self._next_inside = now + LONG_EPOCH_SECONDS
 
@@ -85,22 +106,26 @@ class RunRecorder(keras.callbacks.Callback):
         if self.progress.step and self.checkpoint:  # Keras has reset the metrics, and callbacks have begun an epoch
             checkpointing.restore(self.checkpoint, self.model, self.others)
             checkpointing.restore_metrics(self.checkpoint, self.model)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.on_steps(batch + 1, logs or {})
+            self.watch.step = self.progress.step
 
     def on_steps(self, steps: int, logs: dict[str, Any]) -> None:
+        """As `on_train_batch_end`, after several steps with the last one's logs as plain numbers."""
+        self.watch.note(steps, logs)
+        self.watch.look()
+        self.on_train_batch_end(steps - 1, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Report the steps done in this epoch, and write a checkpoint where one is due. Raises Interrupted when a stop
-        was asked for, TrainingError for a loss that is not finite.
+        was asked for, Diverged for a loss that is not finite.
         """
-        now, stop = time.perf_counter(), self.stop_asked()
+        now, stop, steps = time.perf_counter(), self.stop_asked(), batch + 1
         self.progress.step = steps
         due = stop or now >= self._next_inside or (self.plan.every_steps and steps % self.plan.every_steps == 0)
         if not due and now - self._reported < REPORT_SECONDS:
             return
-        values = _numbers(logs)
-        self._check_finite(values, f"by step {steps}")
-        if due:
+        self.watch.look()
+        values = _numbers(logs or {})
+        if due and weights_are_finite(self.model):  # else the next step ends the epoch, and this one was no good
             self.progress.logs, self.progress.elapsed = values, now - self._began
             self.write()
         if stop:
@@ -111,18 +136,21 @@ class RunRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = _numbers(logs or {})
-        self._check_finite(row, "at its end")
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
             row.setdefault("learning_rate", float(optimizer.learning_rate))
-        now = time.perf_counter()
+        now, stop, stopped = time.perf_counter(), self.stop_asked(), bool(self.model.stop_training)
+        last = stopped or epoch + 1 == self.params.get("epochs")
+        due = stop or last or now >= self._next_writing
+        if due:
+            self.watch.check_weights(self.model)
         seconds, self._began = now - self._began, now
-        self.progress.end_epoch(row, seconds, stopped=bool(self.model.stop_training))
+        self.progress.end_epoch(row, seconds, stopped=stopped)
         improved = self._keep_if_best(row)
+        if self._good:
+            self._good = self._taken().copied()
         self.emit(EpochDone(epoch + 1, row, seconds, improved))
-        stop = self.stop_asked()
-        last = self.progress.stopped or epoch + 1 == self.params.get("epochs")
-        if stop or last or now >= self._next_writing:
+        if due:
             self.write()
         if stop and not last:
             raise self._interruption()
@@ -143,14 +171,35 @@ class RunRecorder(keras.callbacks.Callback):
             f"stopped after {where}", resumable=True, hint=f"go on with: dlrun train --resume {short(self.run.path)}"
         )
 
-    def _check_finite(self, values: dict[str, float], when: str) -> None:
-        broken = [name for name, value in values.items() if not math.isfinite(value) and "loss" in name]
-        if broken:
-            raise TrainingError(
-                f"{broken[0]} became {values[broken[0]]} in epoch {self._epoch} ({when})",
-                kind="nan",
-                hint="try a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0",
-            )
+    def roll_back(self, diverged: Diverged) -> None:
+        """Go back to the end of the last whole epoch with half the learning rate: training begins anew from
+        `checkpoint`. Raises Diverged, with what is kept of the run, when it may not or has done so too often.
+        """
+        rollbacks, most = len(self.progress.rollbacks), self.plan.most_rollbacks
+        if self._good is None or rollbacks >= most:
+            raise final(
+                diverged, self.run, rollbacks, may_roll_back=not most and rates_can_be_set(self.model)
+            ) from None
+        self.progress = checkpointing.restore(self._good, self.model, self.others)
+        before = learning_rates(self.model)
+        set_learning_rates(self.model, [rate / 2 for rate in before])
+        after = learning_rates(self.model)
+        rate = after[0] if len(after) == 1 else after
+        self.progress.rollbacks.append({"epoch": diverged.epoch, "step": diverged.step, "learning_rate": rate})
+        self._good = self.checkpoint = self._taken().copied()
+        checkpointing.remove_newer(self.run.checkpoint, self._good)
+        continue_logs(self._csv_logs, self._good.epoch)
+        self._record_rollbacks()
+        self.write()
+        told = rollback_told(diverged, self.progress.epochs, before, after, f"{rollbacks + 1} of {most}")
+        self.emit(Note(told))
+
+    def _record_rollbacks(self) -> None:
+        if self.run.record().get("rollbacks", []) != self.progress.rollbacks:
+            self.run.update(rollbacks=self.progress.rollbacks)
+
+    def _taken(self) -> Checkpoint:
+        return checkpointing.take(self.run.checkpoint, self.model, self.others, self.progress)
 
     def _keep_if_best(self, row: dict[str, float]) -> bool:
         """Keep the weights of the best epoch; without a validation part the last one counts as the best."""
@@ -167,14 +216,14 @@ class RunRecorder(keras.callbacks.Callback):
                 return False
         self.progress.best_epoch = self.progress.epochs
         if self.plan.validated:
-            self.progress.best_weights = checkpointing.best_state(self.model)
+            self.progress.best_weights = best_state(self.model)
         return self.plan.validated
 
     def write(self) -> None:
         """Bring everything kept in memory to disk."""
         began = time.perf_counter()
         self._write_records()
-        checkpointing.save(self.run.checkpoint, self.model, self.others, self.progress)
+        checkpointing.save(self._taken(), self._good)
         now = time.perf_counter()
         rest = (now - began) / WRITING_SHARE
         self._next_writing = now + max(self.plan.every_seconds, rest)
@@ -194,10 +243,10 @@ class RunRecorder(keras.callbacks.Callback):
         if self.progress.best_weights is None:
             save_models(self.run, "best", self.plan.saved_models)
         else:
-            current = checkpointing.best_state(self.model)
-            checkpointing.set_best_state(self.model, self.progress.best_weights)
+            current = best_state(self.model)
+            set_best_state(self.model, self.progress.best_weights)
             save_models(self.run, "best", self.plan.saved_models)
-            checkpointing.set_best_state(self.model, current)
+            set_best_state(self.model, current)
         self._best_on_disk = self.progress.best_epoch
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.losses import losses_are_finite
 
 _KERAS_STEPS = {name: getattr(keras.Model, name) for name in ("train_step", "test_step", "compute_metrics")}
 
@@ -27,16 +28,17 @@ class TensorFlowSteps:
         """An array of indices as what `train` and `test` take."""
         return tf.constant(array)
 
-    def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]:
+    def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]:
         """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
 
-        Returns what the last step logs.
+        A step whose loss is not finite is the last one. Returns the batch to go on with, and what the last step logs.
         """
-        return dict(self._train(order, seeds, tf.constant(start), tf.constant(stop)))
+        done, logs = self._train(order, seeds, tf.constant(start), tf.constant(stop))
+        return int(done), dict(logs)
 
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]:
         """Evaluate on the batches `start` to `stop` of `order` `(steps, batch)`."""
-        return dict(self._test(order, tf.constant(start), tf.constant(stop)))
+        return dict(self._test(order, tf.constant(start), tf.constant(stop))[1])
 
     def _train_steps(self, order: Any, seeds: Any, start: Any, stop: Any) -> Any:
         def batch(step: Any) -> Any:
@@ -48,18 +50,45 @@ class TensorFlowSteps:
         return self._loop("test_step", lambda step: self._feeder.batch(self._tensors, order[step]), start, stop)
 
     def _loop(self, name: str, batch: Callable[[Any], Any], start: Any, stop: Any) -> Any:
-        step_function = getattr(self._model, name)
+        step_function, kind = getattr(self._model, name), type(self._model)
+        if any(getattr(kind, one) is not _KERAS_STEPS[one] for one in (name, "compute_metrics")):
+            finite = losses_are_finite if name == "train_step" else _always
+            return _logging_loop(lambda step: step_function(batch(step)), finite, start, stop)
+        finite = _loss_is_finite(self._model) if name == "train_step" else _always
 
         def body(step: Any) -> Any:
             step_function(batch(step))
             return step + 1
 
-        kind = type(self._model)
-        if all(getattr(kind, one) is _KERAS_STEPS[one] for one in (name, "compute_metrics")):  # it logs the metrics
-            tf.while_loop(lambda step: step < stop, body, [start], parallel_iterations=1)
-            return self._model.get_metrics_result()
-        tf.while_loop(lambda step: step < stop - 1, body, [start], parallel_iterations=1)
-        return step_function(batch(stop - 1))
+        def goes_on(step: Any) -> Any:
+            return tf.logical_and(step < stop, finite())
+
+        (done,) = tf.while_loop(goes_on, body, [start], parallel_iterations=1)
+        return done, self._model.get_metrics_result()  # which is what Keras' own steps log
+
+
+def _logging_loop(step_function: Callable[[Any], Any], finite: Callable[[Any], Any], start: Any, stop: Any) -> Any:
+    """Steps of the user's own, which may log anything."""
+
+    def body(step: Any, _logs: Any) -> Any:
+        return step + 1, step_function(step)
+
+    def goes_on(step: Any, logs: Any) -> Any:
+        return tf.logical_and(step < stop, finite(logs))
+
+    return tf.while_loop(goes_on, body, [start + 1, step_function(start)], parallel_iterations=1)
+
+
+def _always(*_logs: Any) -> bool:
+    return True
+
+
+def _loss_is_finite(model: keras.Model) -> Callable[[], Any]:
+    """Looks at the sum of the losses of an epoch: once one is not finite, the sum stays so."""
+    sums = [
+        metric.total for metric in model.metrics if metric.name == "loss" and isinstance(metric, keras.metrics.Mean)
+    ]
+    return lambda: tf.reduce_all([tf.math.is_finite(one.value) for one in sums])
 
 
 def _compiled(function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:

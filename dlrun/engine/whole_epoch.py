@@ -22,7 +22,7 @@ class Steps(Protocol):
     """What a backend gives: many steps in one call, after which the model's variables hold the state."""
 
     def place(self, array: np.ndarray) -> Any: ...
-    def train(self, order: Any, seeds: Any, start: int, stop: int) -> dict[str, Any]: ...
+    def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]: ...
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]: ...
 
 
@@ -83,7 +83,7 @@ def fit_whole_epochs(
 def _validate(model: keras.Model, steps: Steps, hooks: Any, batches: list[Any], chunks: _Chunks) -> dict[str, Any]:
     hooks.on_test_begin()
     model.reset_metrics()
-    *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: steps.test(order, start, stop))
+    *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: (stop, steps.test(order, start, stop)))
     found = _logged_by_fit(model, "test_step", found)
     hooks.on_test_end(found)
     return {f"val_{name}": value for name, value in found.items()}
@@ -129,9 +129,9 @@ class _Chunks:
         return [(len(o), place(o.astype("int32")), place(s)) for o, s in groups if o.size]
 
     def run(
-        self, batches: list[Any], call: Callable[..., dict[str, Any]], first: int = 0
+        self, batches: list[Any], call: Callable[..., tuple[int, dict[str, Any]]], first: int = 0
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Steps done and logs, after each chunk, from the step `first` on."""
+        """Steps done and logs, after each chunk, from the step `first` on. A chunk may end early."""
         before = 0
         for count, order, seeds in batches:
             start = max(0, first - before)
@@ -139,10 +139,11 @@ class _Chunks:
                 began, stop = time.perf_counter(), min(count, start + self._size)
                 if self._every_steps:
                     stop = min(stop, start + self._every_steps - (before + start) % self._every_steps)
-                logs = _plain(call(order, seeds, start, stop))
-                self._fit_size(stop - start, time.perf_counter() - began)
-                start = stop
-                yield before + stop, logs
+                done, logs = call(order, seeds, start, stop)
+                logs = _plain(logs)
+                self._fit_size(done - start, time.perf_counter() - began)
+                start = done
+                yield before + done, logs
             before += count
 
     def _fit_size(self, steps: int, seconds: float) -> None:

@@ -31,6 +31,13 @@ def test_what_keras_would_refuse_in_the_run_is_refused_before(callback, optimize
     assert len(caught.value.problems) == 1
 
 
+def test_a_rollback_cannot_halve_a_schedule():
+    with pytest.raises(ConfigError, match=r"training\.on_nan: rollback halves the learning rate, and .* is a schedule"):
+        check(training={"on_nan": "rollback"}, optimizer={"name": "sgd", "learning_rate": DECAY})
+    check(training={"on_nan": "rollback"}, optimizer={"name": "sgd", "learning_rate": 0.1})
+    check(training={"on_nan": "stop"}, optimizer={"name": "sgd", "learning_rate": DECAY})
+
+
 @pytest.mark.parametrize(
     ("callback", "optimizer"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from blowing_up import blowing_up
 from stated_weights import history_from_stated_weights
 
 from dlrun.config.loading import config_from_mapping, load_config
@@ -125,6 +126,20 @@ def test_a_run_stopped_inside_an_epoch_equals_an_uninterrupted_one_bit_by_bit(ou
     assert ends[0].keys() == ends[1].keys()
     for name, array in ends[0].items():
         np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
+
+
+@pytest.mark.parametrize("conv", [False, True], ids=["in one loop", "call by call"])
+def test_a_loss_that_is_not_finite_is_told_with_its_step_and_gone_back_from(outputs, tmp_path, monkeypatch, conv):
+    if conv:
+        monkeypatch.setattr("dlrun.engine.jax_steps.loops_well", lambda model: False)
+    runs = []
+    for mode in ("stepwise", "whole_epoch"):
+        training = {"on_nan": "rollback", "epochs": 2}
+        config = blowing_up(tmp_path, mode, training=training, runtime={"backend": "jax"})
+        runs.append(train(config, run_dir=outputs / mode))
+        assert runs[-1].record()["rollbacks"] == [{"epoch": 2, "step": 4, "learning_rate": pytest.approx(0.05)}]
+    for one, other in zip(*(run.history() for run in runs), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_evaluate_and_predict_agree_with_the_history(packed, packed_run):

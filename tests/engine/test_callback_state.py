@@ -9,7 +9,7 @@ from dlrun.engine.callback_state import CallbackStates, callback_state, set_call
 
 @pytest.fixture
 def model():
-    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Normalization(axis=None)])
     made.compile(keras.optimizers.Adam(use_ema=True), "mse")
     made.optimizer.build(made.trainable_variables)
     return made

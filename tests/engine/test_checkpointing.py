@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dlrun.engine import checkpointing
-from dlrun.engine.checkpointing import Progress
+from dlrun.engine.progress import Progress
+from dlrun.engine.variables import state_variables
 from dlrun.errors import RunDirError
 
 
@@ -21,7 +22,7 @@ def model():
 
 def _save(folder, model, epochs):
     progress = Progress([{"loss": 1.0}] * epochs, [0.1] * epochs, 1, model.get_weights())
-    checkpointing.save(folder, model, [], progress)
+    checkpointing.save(checkpointing.take(folder, model, [], progress))
 
 
 def test_two_generations_are_kept_newest_first(tmp_path, model):
@@ -33,7 +34,7 @@ def test_two_generations_are_kept_newest_first(tmp_path, model):
 
 def test_seed_generators_and_the_optimizer_are_part_of_it(tmp_path, model):
     _save(tmp_path, model, 1)
-    groups = checkpointing.state_variables(model)
+    groups = state_variables(model)
     assert len(groups["model"]) == 3
     assert len(groups["optimizer0"]) > 2
 

@@ -33,8 +33,8 @@ def record(tmp_path, monkeypatch):
         clock, written = Clock(), []
         monkeypatch.setattr(recorder, "time", clock)
 
-        def save(folder, model, others, progress):
-            written.append((progress.epochs, progress.step))
+        def save(checkpoint, good):
+            written.append((checkpoint.epoch, checkpoint.step))
             clock.now += writing_seconds
 
         monkeypatch.setattr(recorder.checkpointing, "save", save)
@@ -52,7 +52,7 @@ def record(tmp_path, monkeypatch):
             made.on_epoch_begin(epoch)
             for step in range(1, steps + 1):
                 clock.now += epoch_seconds / steps
-                made.on_steps(step, {"loss": 1.0})
+                made.on_train_batch_end(step - 1, {"loss": 1.0})
             made.on_epoch_end(epoch, {"loss": 1.0})
         return written, clock.now - began
 

@@ -9,12 +9,13 @@ from PIL import Image
 
 from dlrun.config.loading import config_from_mapping
 from dlrun.engine import execution
-from dlrun.engine.checkpointing import state_variables
 from dlrun.engine.compiling import compile_model, settled_outputs, settled_sections
+from dlrun.engine.divergence import LossWatch
 from dlrun.engine.execution_rules import Execution
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.resolve import Experiment, build_model, load_data
 from dlrun.engine.task_rules import with_labels_for
+from dlrun.engine.variables import state_variables
 from dlrun.engine.weighting import sample_weights
 from dlrun.seeds import child_seed
 
@@ -26,6 +27,7 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
+        self.watch = LossWatch()
         self.history, self.steps = [], []
 
     def on_steps(self, steps, logs):
