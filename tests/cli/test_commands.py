@@ -138,6 +138,7 @@ def test_an_error_as_json_is_one_object(folder, capsys):
     assert "nobody" in found["error"][0]["message"]
 
 
+@pytest.mark.slow  # tests/faults does the same in forked processes
 def test_a_signal_stops_a_real_process_and_resume_finishes_it(tmp_path):
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [
@@ -164,6 +165,7 @@ def test_a_signal_stops_a_real_process_and_resume_finishes_it(tmp_path):
     assert "Traceback" not in rest
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_interrupted_and_can_be_resumed(tmp_path):
     command = [
         sys.executable,
