@@ -45,7 +45,7 @@ def test_verbs_that_look_at_runs_bear_every_damage(subjects, kind, verb):
     assert [entry for entry in found if entry[2]] == []
 
 
-@pytest.mark.parametrize("verb", ["show", "evaluate"])
+@pytest.mark.parametrize("verb", ["show", pytest.param("evaluate", marks=pytest.mark.slow)])
 def test_a_wrong_answer_is_seen(subjects, verb):
     def lie(file):
         text = file.read_text()
