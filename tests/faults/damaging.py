@@ -41,7 +41,19 @@ def own_net(spec, *, units: int = 16, rate: float = 0.3):
 STOPPED_AFTER = 4  # epochs
 VERBS = ("runs", "show", "compare", "evaluate", "predict", "retrain", "verify", "resume")
 LOOKING = ("runs", "show", "compare")  # these load no Keras
-_VOLATILE = ("seconds", "time", "file", "model_file", "path", "id", "started", "ended", "reading", "test_readings")
+_VOLATILE = (
+    "seconds",
+    "time",
+    "file",
+    "model_file",
+    "path",
+    "id",
+    "started",
+    "ended",
+    "reading",
+    "test_readings",
+    "peak_memory",
+)
 _NUMBERS = itertools.count()
 
 
