@@ -1,3 +1,4 @@
+import functools
 import json
 import subprocess
 import sys
@@ -5,49 +6,27 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from small_book import claims_of, write_book
 
 from dlrun.config.dumping import dump_config
 from dlrun.config.identity import identity
 from dlrun.config.loading import load_config
-from dlrun.config.schema import Expect
 from dlrun.environment import installed_versions
-from dlrun.errors import ConfigError, Interrupted, UnknownNameError
+from dlrun.errors import Interrupted
 from dlrun.files import write_json
 from dlrun.jobs.local import JobResult
 from dlrun.run_dir import RunDir
 from dlrun.studies import reproduce, retrain
 from dlrun.studies._archive import Archive
 from dlrun.studies._claims import find_claims, find_configs, needs
-from dlrun.studies._costs import duration, expected_cost, parse_duration
-from dlrun.studies._stated_rows import Result, row_of
-from dlrun.studies._stated_table import counts, deviation_text, markdown, measured_text
+from dlrun.studies._costs import expected_cost
 from dlrun.studies._subjects import next_child
-
-BASE = """
-data: digits
-model: {name: mlp, hidden: [8]}
-split: {test: 0.5}
-training: {epochs: 1, batch_size: 256, tensorboard: false}
-runtime: {jit_compile: false}
-"""
 
 
 @pytest.fixture
 def book(tmp_path):
     """Writes configs of a small book; keyword arguments are further lines by name of the config."""
-
-    def write(**configs):
-        folder = tmp_path / "book"
-        folder.mkdir(exist_ok=True)
-        for name, text in configs.items():
-            (folder / f"{name}.yaml").write_text(BASE + text)
-        return folder
-
-    return write
-
-
-def claims_of(folder, pattern="*.yaml", **options):
-    return find_claims(find_configs([str(folder / pattern)]), **options)
+    return functools.partial(write_book, tmp_path / "book")
 
 
 @pytest.fixture
@@ -286,127 +265,6 @@ def test_missing_data_is_told_and_nothing_runs(book, outputs, here):
     ((row,), _) = reproduced(folder, outputs)
     assert (row.verdict, row.note) == ("data missing", "gone.csv")
     assert reproduce.plan(claims_of(folder), Archive(outputs)) == []
-
-
-SMALL = "training: {epochs: 4}\nsmall: {training.epochs: 2}\n"
-
-
-def test_at_small_scale_values_are_measured_and_orders_are_judged(book):
-    folder = book(
-        one="""
-small: {training.epochs: 2, model.hidden: [4, 4]}
-expect:
-  - {metric: val_loss, value: 1, tolerance: 9}
-  - {metric: val_loss, below: baseline}
-  - {metric: parameters, value: 610}
-""",
-        other="expect: {metric: val_loss, value: 1, tolerance: 9}\n",
-    )
-    claims = claims_of(folder, scale="small")
-    assert [claim.judged for claim in claims] == [False, True, True, True]
-    assert claims[0].own[0].overrides == ("training.epochs=2", "model.hidden=[4, 4]", "~expect")
-    assert claims[0].own[0].config.training.epochs == 2
-    assert claims[1].own[2].overrides[-1] == "seed=3"
-    assert claims[3].own[0].overrides == ()
-    assert claims[0].own[0].command[:4] == ["train", str(folder / "one.yaml"), "-s", "training.epochs=2"]
-
-
-def result(claim, value, baseline=1.0, epochs=3):
-    metrics = {"best": {"val_loss": value}, "baselines": {"val_loss": baseline}, "parameters": 610}
-    return Result(claim, metrics, [{"val_loss": value}] * epochs, {}, 2.0)
-
-
-@pytest.mark.parametrize(
-    ("expect", "values", "verdict"),
-    [
-        ("value: 0.5, tolerance: 0.1", [0.55], "pass"),
-        ("value: 0.5, tolerance: 0.1", [0.65], "fail"),
-        ("value: 0.5, tolerance: 0.1, seeds: 2", [0.4, 0.7], "pass"),
-        ("value: 0.5, tolerance: 0.1, at: 9", [0.5], "not measured"),
-        ("below: baseline", [0.9, 0.9, 1.1], "pass"),
-        ("below: baseline", [0.9, 0.9, None], "not run"),
-        ("below: baseline, margin: 0.1", [0.9, 0.9, 1.1], "fail"),
-        ("above: 0.9", [0.9, 0.9, 1.1], "pass"),
-    ],
-)
-def test_the_verdict_on_means_over_seeds(book, expect, values, verdict):
-    (claim,) = claims_of(book(one=f"expect: {{metric: val_loss, {expect}}}\n"))
-    found = {one: result("x", value) for one, value in zip(claim.own, values, strict=True) if value is not None}
-    row = row_of(claim, found, {})
-    assert row.verdict == verdict
-    assert row.seconds == 2.0 * len(found)
-
-
-def test_small_scale_and_few_seeds_are_not_judged_and_say_so(book):
-    folder = book(
-        one=SMALL.replace("training: {epochs: 4}\n", "") + "expect: {metric: val_loss, value: 5, tolerance: 1}\n"
-    )
-    (claim,) = claims_of(folder, scale="small")
-    row = row_of(claim, {claim.own[0]: result("x", 0.5)}, {})
-    assert (row.verdict, row.note, row.deviation) == ("not judged", "small scale: training.epochs 2", -4.5)
-    folder = book(one="expect: {metric: val_loss, below: baseline}\n")
-    (claim,) = claims_of(folder, seeds=1)
-    row = row_of(claim, {claim.own[0]: result("x", 0.5)}, {})
-    assert (row.verdict, row.note) == ("not judged", "1 seeds are too few for an order")
-
-
-def test_an_epoch_that_a_short_run_does_not_reach_is_no_failure(book):
-    (claim,) = claims_of(
-        book(one=SMALL[SMALL.index("small") :] + "expect: {metric: val_loss, at: 9, below: 5.0}\n"), scale="small"
-    )
-    found = {one: result("x", 0.5) for one in claim.own}
-    assert row_of(claim, found, {}).verdict == "not judged"
-
-
-def test_the_table_says_what_was_measured(book):
-    (claim,) = claims_of(book(one='expect: {metric: val_loss, below: baseline, source: "DLwP 1.2 | figure 3"}\n'))
-    row = row_of(claim, {one: result("x", value) for one, value in zip(claim.own, (0.4, 0.5, 0.6), strict=True)}, {})
-    assert measured_text(row) == "0.5000 (s 0.1000, 3 seeds) against 1"
-    assert deviation_text(row) == "-0.5000"
-    page = markdown([row], {"command": ["dlrun", "reproduce", "book/*"], "versions": {"keras": "3.15"}})
-    assert "`dlrun reproduce 'book/*'`" in page
-    assert "| pass | 6 | DLwP 1.2 \\| figure 3 |" in page
-    assert counts([row]) == {"pass": 1}
-    assert json.dumps(row.as_dict())
-
-
-def test_an_order_may_name_a_file_beside_or_a_shipped_config(book):
-    folder = book(
-        one="expect: {metric: val_loss, below: two}\n", two="", three="expect: {metric: val_loss, below: digits}\n"
-    )
-    beside, shipped = (claims_of(folder, name)[0].others[0].name for name in ("one.yaml", "three.yaml"))
-    assert (beside, shipped) == (str(folder / "two.yaml"), "digits")
-    with pytest.raises(UnknownNameError, match="no config named 'nobody'"):
-        claims_of(book(one="expect: {metric: val_loss, below: nobody}\n"), "one.yaml")
-
-
-def test_a_pattern_that_matches_nothing_and_configs_that_state_nothing_are_errors(book):
-    with pytest.raises(UnknownNameError, match=r"no config matches 'buk/\*'"):
-        find_configs(["buk/*"])
-    with pytest.raises(ConfigError, match="state no results"):
-        claims_of(book(one=""))
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("90", 90), ("1.5h", 5400), ("1h30m", 5400), ("2d", 172800)]
-)
-def test_durations(text, seconds):
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "2 h", "h", "-2h"])
-def test_what_is_no_duration(text):
-    with pytest.raises(ConfigError, match="not a duration"):
-        parse_duration(text)
-
-
-def test_durations_for_readers():
-    assert [duration(seconds) for seconds in (45, 720, 11160)] == ["45 s", "12 min", "3.1 h"]
-
-
-def test_the_expect_of_a_claim_is_the_one_of_the_config(book):
-    (claim,) = claims_of(book(one="expect: {metric: val_loss, value: 1, tolerance: 9}\n"))
-    assert claim.expect == Expect(metric="val_loss", value=1.0, tolerance=9.0)
 
 
 @pytest.mark.slow
