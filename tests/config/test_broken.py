@@ -11,6 +11,7 @@ import pytest
 
 from dlrun import keras_names
 from dlrun.config.loading import load_config
+from dlrun.config.schema import Training
 from dlrun.errors import ConfigError, listing
 from dlrun.registry import DATASETS, MODELS, TRANSFORMS
 
@@ -23,6 +24,8 @@ def growing_lists():
     lists = {
         "{datasets}": listing(DATASETS.builtin_names()),
         "{models}": listing(MODELS.builtin_names()),
+        "{training}": listing(Training.model_fields, 24),
+        "a mapping with {training}": f"a mapping with {listing(Training.model_fields)}",
         "{transforms}": listing(TRANSFORMS.builtin_names()),
         "{digits}": listing(DATASETS.describe("digits").signature.keyword_parameters(), 16),
     }
