@@ -6,6 +6,7 @@ Each rule gives a reason and something to do. A finding is a note while the run 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,7 +29,8 @@ MOST_SHARE = 0.8  # of the most frequent class, for accuracy to tell something
 MOST_SIZE = 10.0  # root mean square of a column; standardised ones have 1
 MOST_DUPLICATES = 0.01  # of the rows of a part that also train
 MOST_BYTES = 2**30  # of rows compared with each other
-LOOKED_AT = 256  # rows whose inputs are looked at
+LOOKED_AT = 256  # rows whose inputs are looked at, if they have
+MOST_VALUES = 2**22  # together at most
 _ACCURACIES = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 _SCALING = ("Normalization", "Rescaling", "BatchNormalization", "LayerNormalization")
 
@@ -121,7 +123,9 @@ def _inputs(config: Config, data: Prepared, model: keras.Model) -> Iterator[Find
     if any(type(layer).__name__ in _SCALING for layer in model.layers[:3]):
         return
     training = data.splits["training"]
-    rows = training[:: max(1, len(training) // LOOKED_AT)]
+    size = sum(math.prod(side or 1 for side in spec.shape) for spec in data.spec.inputs.values())
+    count = max(1, min(LOOKED_AT, MOST_VALUES // size))
+    rows = training[:: max(1, len(training) // count)][:count]
     gathered = {name: np.asarray(array[rows]) for name, array in data.arrays.items()}
     batch = data.encoder.batch({**gathered, **data.shared}, np.arange(len(rows)))
     named = batch if isinstance(batch, Mapping) else {next(iter(data.spec.inputs)): batch}
@@ -204,7 +208,7 @@ def after_training(
     """What the outcome shows, if there was a validation part. `run` is the run's id, `metrics` as in `metrics.json`."""
     if not metrics["validated"] or not metrics["best"]:
         return []
-    return [*_baseline(metrics), *_fitting(config, run, history)]
+    return [*_baseline(metrics), *_fitting(config, run, metrics["best_epoch"], history)]
 
 
 def _baseline(metrics: Mapping[str, Any]) -> Iterator[Finding]:
@@ -222,7 +226,7 @@ def _baseline(metrics: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _fitting(config: Config, run: str, history: Sequence[Mapping[str, float]]) -> Iterator[Finding]:
+def _fitting(config: Config, run: str, best_epoch: int, history: Sequence[Mapping[str, float]]) -> Iterator[Finding]:
     """Training that ended too early or went on too long (DLwP 4.4); nothing where EarlyStopping watches over it."""
     bare = "val_bare_loss" in history[0]
     name = "bare_loss" if bare else "loss"
@@ -243,5 +247,5 @@ def _fitting(config: Config, run: str, history: Sequence[Mapping[str, float]]) -
             "over_fitting",
             f"over-fitting since epoch {best + 1}: val_{name} rose from {held_out[best]:.4g} to {held_out[-1]:.4g} "
             f"while {name} fell (DLwP 4.4); -s callbacks=[EarlyStopping], a smaller model, dropout; "
-            f"dlrun retrain {run} trains for {best + 1} epochs",
+            f"dlrun retrain {run} trains for {best_epoch} epochs",
         )

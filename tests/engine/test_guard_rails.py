@@ -192,7 +192,8 @@ def judged(held_out, training, *, callbacks=(), bare="", **fields):
         for low, high in zip(training, held_out, strict=True)
     ]
     best = history[int(np.argmin(held_out))]
-    metrics = {"validated": True, "monitor": "val_loss", "mode": "min", "best": best, "baselines": {"val_loss": 0.7}}
+    metrics = {"validated": True, "monitor": "val_loss", "mode": "min", "best": best, "best_epoch": 3}
+    metrics["baselines"] = {"val_loss": 0.7}
     config = SimpleNamespace(callbacks=[SimpleNamespace(name=name) for name in callbacks])
     found = after_training(config, "20261121-1", {**metrics, **fields}, history)
     return {one.code: one.message for one in found}
@@ -214,6 +215,7 @@ def test_a_loss_that_still_falls_asks_for_more_epochs():
 def test_over_fitting_is_told_with_its_epoch():
     message = judged(RISING, FALLING)["over_fitting"]
     assert message.startswith("over-fitting since epoch 4: val_loss rose from 0.28 to 0.6 while loss fell")
+    assert message.endswith("dlrun retrain 20261121-1 trains for 3 epochs")  # the best by the monitor
 
 
 @pytest.mark.parametrize("held_out", [FALLING, RISING])
