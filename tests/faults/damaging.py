@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import itertools
 import json
@@ -41,19 +40,8 @@ def own_net(spec, *, units: int = 16, rate: float = 0.3):
 STOPPED_AFTER = 4  # epochs
 VERBS = ("runs", "show", "compare", "evaluate", "predict", "retrain", "verify", "resume")
 LOOKING = ("runs", "show", "compare")  # these load no Keras
-_VOLATILE = (
-    "seconds",
-    "time",
-    "file",
-    "model_file",
-    "path",
-    "id",
-    "started",
-    "ended",
-    "reading",
-    "test_readings",
-    "peak_memory",
-)
+_VOLATILE = ("seconds", "time", "file", "model_file", "path", "id", "started", "ended", "reading", "test_readings")
+_VOLATILE += ("peak_memory",)
 _NUMBERS = itertools.count()
 
 
@@ -240,7 +228,6 @@ def all_looks(subject: Subject, verb: str, stride: int = 1) -> Iterator[tuple[st
         yield name, how, look(subject, verb, name, damage)
 
 
-@functools.cache
 def settle() -> None:
     """Let runs of a moment write every epoch, and leave pictures empty."""
     from matplotlib.figure import Figure
