@@ -158,7 +158,8 @@ def ask(verb: str, run: Path, *options: str) -> Ended:
         except BaseException:  # what a user would see
             traceback.print_exc()
             code = 70
-    return Ended(code, out.getvalue() or err.getvalue(), err.getvalue().splitlines())
+    text = (out.getvalue() or err.getvalue()).replace(str(run.parent.parent), "outputs")
+    return Ended(code, text, err.getvalue().splitlines())
 
 
 def look(subject: Subject, verb: str, name: str, damage: Callable[[Path], object]) -> str | None:
