@@ -17,6 +17,7 @@ from dlrun.data._saved import load_preprocessing
 from dlrun.drawing import draw_confusion
 from dlrun.engine.baselines import baselines
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.guard_rails import Finding, keep
 from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.scoring import BATCH_SIZE, Score, in_units_of_targets, outputs_by_task, predict_rows, score
@@ -165,6 +166,10 @@ def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         reading = len(readings) + 1
         run.update(test_readings=[*readings, {"time": now, "model": evaluation.model_file.name, "file": file.name}])
+        if reading > 1:
+            keep(
+                run, [Finding("test", f"the test part has been read {reading} times; do not choose by it (DLwP 4.2.1)")]
+            )
     for name, output in evaluation.outputs.items():
         if output.score.confusion:
             safe = re.sub(r"[^\w.-]", "_", name)

@@ -38,8 +38,9 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
         echo(f"\nwritten to {short(evaluation.file)}")
     if evaluation.reading and evaluation.reading > 1:
         err().print(
-            f"note: this run's test part has been read {evaluation.reading} times; do not choose by it",
+            f"note: this run's test part has been read {evaluation.reading} times; do not choose by it [guard: test]",
             style="yellow",
+            markup=False,
         )
 
 

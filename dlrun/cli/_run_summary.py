@@ -129,6 +129,8 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
         counts = ", ".join(f"{n:,} {name}" for name, n in split.items())
         rows.append(("split", escape(f"{record['split']['kind']}: {counts}")))
     rows += provenance_rows(record)
+    warnings = [entry for entry in record.get("warnings") or [] if isinstance(entry, dict)]
+    rows += [("guard rail", escape(f"{entry.get('message')} [{entry.get('code')}]")) for entry in warnings]
     readings = record.get("test_readings", [])
     rows.append(("test read", f"{len(readings)} time{'s' if len(readings) != 1 else ''}"))
     if checked := [entry for entry in record.get("verifications") or [] if isinstance(entry, dict)]:

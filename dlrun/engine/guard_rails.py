@@ -23,6 +23,7 @@ from dlrun.engine.scoring import true_labels
 from dlrun.engine.task_rules import loss_fits_loosely
 from dlrun.errors import DataError
 from dlrun.events import Note
+from dlrun.run_dir import RunDir
 from dlrun.spec import Task
 
 MOST_SHARE = 0.8  # of the most frequent class, for accuracy to tell something
@@ -44,13 +45,19 @@ class Finding:
 
 
 def tell(experiment: Experiment, findings: Iterable[Finding]) -> None:
-    """Emit the findings as notes and keep them in the run; one that a resumed run has told before is not kept twice."""
+    """Emit the findings as notes and keep them in the run."""
     found = list(findings)
     for one in found:
         experiment.emit(Note(one.message, code=one.code))
-    before = [one for one in experiment.run.record().get("warnings", []) if one not in map(asdict, found)]
+    keep(experiment.run, found)
+
+
+def keep(run: RunDir, found: Sequence[Finding]) -> None:
+    """Keep the findings in `run.json`, in the place of earlier ones of the same rules, as of a run that is resumed."""
     if found:
-        experiment.run.update(warnings=[*before, *map(asdict, found)])
+        codes = {one.code for one in found}
+        before = [one for one in run.record().get("warnings", []) if one["code"] not in codes]
+        run.update(warnings=[*before, *map(asdict, found)])
 
 
 def before_training(config: Config, data: Prepared, outputs: Mapping[str, Output], model: keras.Model) -> list[Finding]:

@@ -13,6 +13,7 @@ from dlrun.data._dataset import Dataset
 from dlrun.data._prepare import prepare_dataset
 from dlrun.engine import guard_rails
 from dlrun.engine.guard_rails import after_training, before_training
+from dlrun.evaluate import evaluate
 from dlrun.events import Note, as_line
 from dlrun.spec import Task
 from dlrun.train import train
@@ -265,6 +266,12 @@ def test_findings_are_notes_and_stay_in_the_run_once(digits, outputs):
     assert as_line(note) in run.log_file.read_text()
     train(load_config(run.config_file, ["training.epochs=2"]), resume=run)
     assert run.record()["warnings"] == [warning]
+    for _ in range(3):
+        evaluate(load_config(run.config_file), run.model_file("best"), run=run)
+    assert run.record()["warnings"][0] == warning
+    (reading,) = run.record()["warnings"][1:]
+    assert reading["code"] == "test"
+    assert reading["message"].startswith("the test part has been read 3 times")
 
 
 def test_a_sound_run_has_no_warnings(digits_run):
