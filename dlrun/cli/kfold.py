@@ -88,7 +88,8 @@ def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
     from dlrun.studies.kfold import plan
 
     loaded = _options.load(config, options, to_train=True)
-    gpus = nvidia_gpus() if loaded.runtime.device in ("auto", "gpu") else 0
+    device = loaded.runtime.device
+    gpus = 0 if device == "cpu" else 1 if device.startswith("gpu:") else nvidia_gpus()
     return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)
 
 

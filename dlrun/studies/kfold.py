@@ -125,7 +125,7 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd,
 def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
     planned = study.record()["plan"]
     config = load_config(study.config_file)
-    warm = config.runtime.backend == "tensorflow" and not planned["gpus"]
+    warm = config.runtime.backend == "tensorflow" and not planned["gpus"]  # the warm worker sees no GPU
     _train_folds(study, planned["folds"], options.slots or planned["slots"], warm, on_end)
     before = study.summary() if study.summary_file.exists() else {}
     folds = [read_fold(study.run(name)) for name in planned["folds"]]

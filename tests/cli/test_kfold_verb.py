@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from dlrun import environment, machine
 from dlrun.cli import main
 from dlrun.config.loading import dump_config
 from dlrun.jobs.local import JobResult
@@ -65,6 +66,14 @@ def test_the_plan_is_shown_and_nothing_is_left_behind(config, outputs, capsys):
     plan = json.loads(capsys.readouterr().out)
     assert plan["folds"]["repeat-1-fold-0"] == {"index": 0, "n_splits": 3, "repeat": 1}
     assert not outputs.exists()
+
+
+@pytest.mark.parametrize(("device", "jobs"), [("auto", 3), ("gpu", 3), ("gpu:1", 1), ("cpu", 2)])
+def test_folds_share_gpus_where_there_are_some(device, jobs, config, capsys, monkeypatch):
+    monkeypatch.setattr(machine, "nvidia_gpus", lambda: 3)
+    monkeypatch.setattr(environment, "available_cores", lambda: 2)
+    assert main(["kfold", str(config), "-k", "4", "-s", f"runtime.device={device}", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["jobs"] == jobs
 
 
 def test_options_stand_above_overrides_and_these_above_the_file(config, outputs, capsys):

@@ -1,13 +1,18 @@
 import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dlrun.cli.runs import list_rows
-from dlrun.config.loading import config_from_mapping, load_config
+from dlrun.config.loading import config_from_mapping, dump_config, load_config
 from dlrun.errors import ConfigError, Interrupted, JobError
 from dlrun.files import json_text
 from dlrun.jobs.local import JobResult
@@ -246,3 +251,23 @@ def test_folds_that_stop_early_are_averaged_while_all_are_there():
     assert (summary["epochs"], summary["fold_epochs"], summary["recommended_epochs"]) == (2, [3, 2], 1)
     assert summary["metrics"]["val_loss"]["folds"] == [1.0, 4.0]  # each at its own last epoch
     assert "after 3, 2 epochs" in summary["notes"][0]
+
+
+@pytest.mark.slow
+def test_a_study_whose_processes_are_all_killed_ends_as_one_that_was_not(digits, outputs, tmp_path):
+    config = tmp_path / "digits.yaml"
+    training = {"epochs": 400, "batch_size": 32, "tensorboard": False}
+    config.write_text(dump_config(digits(training=training, kfold={"n_splits": 3})))
+    begun = [sys.executable, "-m", "dlrun", "kfold", str(config), "--jobs", "2", "--outputs", str(outputs)]
+    process = subprocess.Popen(begun, start_new_session=True)
+    while len(list(outputs.glob("*/*/fold-*/checkpoint/0*"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    study = find_study("digits", outputs)
+    assert study.status() == "interrupted"
+    run(study)
+    alone = tmp_path / "alone"
+    again = [sys.executable, "-m", "dlrun", "train", str(study.config_of("fold-0")), "--run-dir", str(alone)]
+    subprocess.run(again, check=True, capture_output=True)
+    assert study.run("fold-0").history_file.read_bytes() == RunDir(alone).history_file.read_bytes()
