@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dlrun.config.schema import Config
+from dlrun.config.schema import Component, Config
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, UnknownNameError
-from dlrun.registry import DATASETS
+from dlrun.registry import DATASETS, MODELS, Registry
 
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 # The files of the published datasets: any one of these groups is enough; each may be compressed (.gz).
@@ -47,16 +46,19 @@ def data_context(config: Config) -> DataContext:
 
 
 def find_data(config: Config) -> FoundData:
-    """The data files of a config; nothing at all for datasets that need none, or that a plugin reads."""
+    """The data files of a config, those of its word vectors too; none for datasets that need none or are a plugin's."""
     context, name = data_context(config), config.data.name
     found: list[Path] = []
     missing: list[str] = []
     if config.data.sample:
         return FoundData(found, missing)
+    paths = _paths(DATASETS, config.data, "DataPath")
+    if config.model:
+        paths += _paths(MODELS, config.model, "WordVectors")
     if name in PUBLISHED:
         found = find_published(name, context)
-        return FoundData(found, [] if found else [" or ".join(group[0] for group in PUBLISHED[name])])
-    for path in _paths(name, config.data.parameters):
+        missing = [] if found else [" or ".join(group[0] for group in PUBLISHED[name])]
+    for path in paths:
         try:
             found.append(context.locate(path))
         except DataError:
@@ -82,12 +84,12 @@ def _find(file: str, dataset: str, context: DataContext) -> Path | None:
     return None
 
 
-def _paths(dataset: str, parameters: dict[str, Any]) -> list[str]:
-    """The values of a dataset's arguments that name files or folders (annotated `DataPath`)."""
+def _paths(registry: Registry, component: Component, kind: str) -> list[str]:
+    """The values of a component's arguments that name files or folders, by how they are annotated."""
     try:
-        known = DATASETS.describe(dataset).signature.keyword_parameters()
+        known = registry.describe(component.name).signature.keyword_parameters()
     except UnknownNameError:  # of a plugin
         return []
-    named = [name for name, p in known.items() if p.annotation and "DataPath" in ast.unparse(p.annotation)]
-    values = [parameters.get(name) for name in named]
+    named = [name for name, p in known.items() if p.annotation and kind in ast.unparse(p.annotation)]
+    values = [component.parameters.get(name) for name in named]
     return [path for value in values for path in (value if isinstance(value, list) else [value]) if path]

@@ -60,3 +60,12 @@ def test_bundled_and_generated_data_needs_no_file(data):
     found = _find(**data)
     assert not found.found
     assert not found.missing
+
+
+def test_a_file_of_word_vectors_is_among_the_files_of_a_config(tmp_path):
+    _put(tmp_path / "data" / "imdb" / "imdb.npz")
+    data = {"name": "imdb", "encoding": "sequence"}
+    config = config_from_mapping({"data": data, "model": {"name": "rnn", "vectors": "glove/100d.txt"}})
+    assert find_data(config).missing == ["glove/100d.txt"]
+    _put(tmp_path / "data" / "glove" / "100d.txt")
+    assert find_data(config).missing == []
