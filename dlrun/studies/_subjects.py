@@ -31,9 +31,9 @@ class Subject:
         return self.config.kfold is not None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Equal for subjects that are measured on the same run or study, whatever they are called."""
-        return identity(self.config, study=self.folded), self.after
+    def key(self) -> str:
+        """Equal for subjects that begin with the same run or study, whatever they are called."""
+        return identity(self.config, study=self.folded)
 
     @property
     def command(self) -> list[str]:

@@ -142,7 +142,7 @@ def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: O
 def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Path, tuple[Work, Child]]:
     """The next commands that fit into the budget, by the directory of each; one for equal experiments."""
     wave: dict[Path, tuple[Work, Child]] = {}
-    keys: set[tuple[str, str]] = set()
+    keys: set[str] = set()
     left = math.inf if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
     for one in work:
         if len(wave) == (_WARM_WAVE if limits.warm else 1) * limits.slots:

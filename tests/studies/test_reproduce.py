@@ -99,7 +99,8 @@ def reproduced(folder, outputs, **options):
     return rows, seen
 
 
-def test_stated_results_are_measured_and_a_second_call_runs_nothing(book, outputs, here):
+@pytest.mark.parametrize("warm", [False, True])
+def test_stated_results_are_measured_and_a_second_call_runs_nothing(book, outputs, here, warm):
     folder = book(
         one="""
 expect:
@@ -109,7 +110,7 @@ expect:
   - {metric: test_accuracy, value: 0.5, tolerance: 0.5, after: retrain}
 """
     )
-    rows, seen = reproduced(folder, outputs)
+    rows, seen = reproduced(folder, outputs, limits=reproduce.Limits(warm=warm))
     assert [row.verdict for row in rows] == ["pass", "pass", "fail", "pass"]
     assert here.commands == ["train", "retrain", "evaluate"]
     assert [row.verdict for row in seen[0]] == ["not run"] * 4
