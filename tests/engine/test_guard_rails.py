@@ -266,12 +266,9 @@ def test_findings_are_notes_and_stay_in_the_run_once(digits, outputs):
     assert as_line(note) in run.log_file.read_text()
     train(load_config(run.config_file, ["training.epochs=2"]), resume=run)
     assert run.record()["warnings"] == [warning]
-    for _ in range(3):
+    for _ in range(3):  # the second reading of test is one too many
         evaluate(load_config(run.config_file), run.model_file("best"), run=run)
-    assert run.record()["warnings"][0] == warning
-    (reading,) = run.record()["warnings"][1:]
-    assert reading["code"] == "test"
-    assert reading["message"].startswith("the test part has been read 3 times")
+    assert [one["code"] for one in run.record()["warnings"]] == ["bottleneck", "test"]
 
 
 def test_a_sound_run_has_no_warnings(digits_run):
