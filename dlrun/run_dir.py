@@ -231,9 +231,7 @@ def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
 
 
 def _process_start(pid: int) -> int | None:
-    """Start time of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown, and for a
-    process that is dead but still listed.
-    """
+    """Start of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown, or if it is dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
