@@ -122,3 +122,29 @@ def test_a_section_written_like_a_layer_gets_a_hint_to_copy():
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"data": "digits", "model": {"mlp": {"hidden": [4]}}})
     assert caught.value.problems[0].hint == "write {name: mlp, hidden: [4]}"
+
+
+def augment(value):
+    return config_from_mapping({"data": {"name": "digits", "image": True, "augment": value}}).data.parameters["augment"]
+
+
+def test_the_variations_of_pictures_are_filled_in():
+    filled = augment({"rotation": 40, "horizontal_flip": True})
+    assert (filled["rotation"], filled["horizontal_flip"], filled["zoom"]) == (40.0, True, 0.0)
+    assert (filled["fill_mode"], filled["interpolation"]) == ("nearest", "nearest")
+    assert augment(None) is None
+    assert augment({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"rotate": 40}, r"data.augment.rotate is not an argument of `augment`(?s:.)*did you mean rotation"),
+        ({"zoom": 1.5}, r"data.augment.zoom is not a number from 0 to below 1"),
+        ({"fill_mode": "mirror"}, r"data.augment.fill_mode is not one of nearest, constant, reflect, wrap"),
+        (40, r"data.augment is not a mapping"),
+    ],
+)
+def test_misspelt_variations_are_refused_before_anything_is_loaded(value, message):
+    with pytest.raises(ConfigError, match=message):
+        augment(value)
