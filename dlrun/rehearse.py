@@ -47,6 +47,7 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
     batch_size = config.training.batch_size
     short = replace(data, splits={name: rows[: BATCHES * batch_size] for name, rows in data.splits.items()})
     save_preprocessing(data, run.preprocess)
+    run.start({})
     experiment = Experiment(_shortened(config), run, short, ignore)
     outcome = run_routine(experiment)
     saved = sorted(run.path.glob("last*.keras"))

@@ -85,7 +85,8 @@ class TextsEncoder(WordsEncoder):
         tokens = tokens_of(raw["words"][rows], raw["vocabulary"], self.ngrams)
         if not self.hashing:
             self._learn_words(tokens)
-        super().fit({"words": self._rows_of_ids(tokens)}, np.arange(len(rows)))
+        if self.encoding == "tf_idf":
+            super().fit({"words": self._rows_of_ids(tokens)}, np.arange(len(rows)))
 
     def _learn_words(self, tokens: Tokens) -> None:
         places = np.concatenate([np.zeros(0, "int32"), *tokens.rows])

@@ -60,7 +60,7 @@ class Experiment:
         model = build_model(component, self.data.spec)
         for coverage in covered:
             self.emit(Note(str(coverage)))
-        if covered and self.run.record_file.exists():  # a rehearsal has none
+        if covered:
             self.run.update(word_vectors=[coverage.record() for coverage in covered])
         if trouble := loading_trouble(model):
             self.emit(Note(f"best.keras will not be loadable, so evaluate and predict will fail: {trouble}"))
