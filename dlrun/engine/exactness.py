@@ -8,26 +8,28 @@ from typing import Any
 import keras
 
 from dlrun.engine.callback_state import unsaved_state
-from dlrun.engine.resolve import Experiment
-from dlrun.events import Note
+from dlrun.events import Note, OnEvent
+from dlrun.run_dir import RunDir
 
 _OTHER_BACKENDS = {"tensorflow": ("jax", "jaxlib"), "jax": ("tensorflow",)}  # what a run on a backend does not use
 
 
-def tell_inexact_resume(experiment: Experiment, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+def tell_inexact_resume(
+    run: RunDir, emit: OnEvent, callbacks: Sequence[keras.callbacks.Callback], *, resumed: bool
+) -> None:
     """Say before training why a run that goes on from a checkpoint of this run will not equal one that was never
     stopped, or why this one that goes on does not; the reasons are kept in `run.json`, under `resume`.
     """
-    record = experiment.run.record()
+    record = run.record()
     earlier = _mapping(record.get("resume")).get("reasons")
     known = list(map(str, earlier)) if isinstance(earlier, list) else []
     found = unsaved_state(callbacks)
-    if experiment.resume:
+    if resumed:
         found += differences_between_sessions(record, keras.backend.backend())
     if found:
-        experiment.run.update(resume={"exact": False, "reasons": list(dict.fromkeys([*known, *found]))})
-        what = "this resume is" if experiment.resume else "a resume of this run would be"
-        experiment.emit(Note(f"{what} not exact: {'; '.join(found)}"))
+        run.update(resume={"exact": False, "reasons": list(dict.fromkeys([*known, *found]))})
+        what = "this resume is" if resumed else "a resume of this run would be"
+        emit(Note(f"{what} not exact: {'; '.join(found)}"))
 
 
 def differences_between_sessions(record: Mapping[str, Any], backend: str) -> list[str]:

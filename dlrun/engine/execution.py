@@ -14,7 +14,6 @@ from dlrun.engine import checkpointing
 from dlrun.engine.callbacks import make_callbacks
 from dlrun.engine.checkpointing import Checkpoint
 from dlrun.engine.divergence import Diverged
-from dlrun.engine.exactness import tell_inexact_resume
 from dlrun.engine.execution_rules import Execution, choose_execution
 from dlrun.engine.feeding import Feeder, sample_order, streams
 from dlrun.engine.pipelines import batches_in_order, training_batches
@@ -91,7 +90,6 @@ def train_model(
     validated = "validation" in experiment.data.splits
     seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
     plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard, rollbacks)
-    tell_inexact_resume(experiment, callbacks)
     _announce(model, experiment, monitor, execution)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)

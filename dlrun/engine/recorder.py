@@ -15,6 +15,7 @@ from dlrun.engine import checkpointing
 from dlrun.engine.callbacks import continue_logs, csv_logs
 from dlrun.engine.checkpointing import Checkpoint
 from dlrun.engine.divergence import Diverged, LossWatch, final, rollback_told
+from dlrun.engine.exactness import tell_inexact_resume
 from dlrun.engine.progress import Progress
 from dlrun.engine.saving import save_models
 from dlrun.engine.scalars import ScalarLog
@@ -83,11 +84,14 @@ class RunRecorder(keras.callbacks.Callback):
             continue_logs(self._csv_logs, checkpoint.epoch)
         self._reported = self._next_writing = self._next_inside = -math.inf
         self._best_on_disk: int | None = None
-        self._epoch, self._began = 0, 0.0
+        self._epoch, self._began, self._begun = 0, 0.0, False
         self._scalars = ScalarLog(plan.run.tensorboard) if plan.tensorboard else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         now = time.perf_counter()
+        if not self._begun:  # here, because callbacks make what they remember when training begins
+            tell_inexact_resume(self.run, self.emit, self.others, resumed=self.checkpoint is not None)
+        self._begun = True
         if self.checkpoint:
             self.progress = checkpointing.restore(self.checkpoint, self.model, self.others)
             checkpointing.remove_newer(self.run.checkpoint, self.checkpoint)
@@ -180,6 +184,9 @@ class RunRecorder(keras.callbacks.Callback):
             raise final(
                 diverged, self.run, rollbacks, may_roll_back=not most and rates_can_be_set(self.model)
             ) from None
+        for callback in self.others:
+            if isinstance(callback, keras.callbacks.TensorBoard):  # it would open its files a second time
+                callback.on_train_end()
         self.progress = checkpointing.restore(self._good, self.model, self.others)
         before = learning_rates(self.model)
         set_learning_rates(self.model, [rate / 2 for rate in before])

@@ -104,6 +104,7 @@ def test_show_tells_code_machine_data_and_sessions(digits_run, outputs, capsys):
     sessions = [{"started": "2026-01-01T00:00:00.5", "status": "interrupted"}, {"started": "2026-01-02T00:00:00"}]
     sessions[1]["device"] = "A GPU"
     run.update(git=git, sessions=sessions, resume={"exact": False, "reasons": ["Mine keeps no state"]})
+    run.update(rollbacks=[{"epoch": 3, "step": 7, "learning_rate": 0.05}])
     assert main(["show", str(run.path)]) == 0
     out = capsys.readouterr().out
     assert "01234567 (main) with the changes in dirty.patch, which is cut off: current folder" in out
@@ -111,6 +112,7 @@ def test_show_tells_code_machine_data_and_sessions(digits_run, outputs, capsys):
     assert "2026-01-01T00:00:00 interrupted\n" in out
     assert "2026-01-02T00:00:00 without an end; other device" in out
     assert "not exact: Mine keeps no state" in out
+    assert "not finite in step 7 of epoch 3, then learning rate 0.05" in out
     assert run.record()["machine"]["cpu"] in out
 
 

@@ -20,6 +20,7 @@ MODES = ("stepwise", "whole_epoch")
 ONE_QUICK = [pytest.param("stepwise", marks=pytest.mark.slow), "whole_epoch"]
 CALLBACKS = [
     "CSVLogger",
+    {"name": "TensorBoard", "log_dir": "scalars"},
     {"name": "EarlyStopping", "patience": 2, "min_delta": 50.0, "restore_best_weights": True},
     {"name": "ReduceLROnPlateau", "patience": 1, "factor": 0.9, "min_delta": 50.0},
 ]

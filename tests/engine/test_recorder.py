@@ -39,6 +39,7 @@ def record(tmp_path, monkeypatch):
 
         monkeypatch.setattr(recorder.checkpointing, "save", save)
         monkeypatch.setattr(recorder, "save_models", lambda *_arguments: None)
+        monkeypatch.setattr(recorder, "tell_inexact_resume", lambda *_arguments, **_options: None)
         run = RunDir.create(tmp_path / "outputs", "paced")
         plan = RecordingPlan(run, "loss", "min", False, {}, every_seconds, every_steps, False)
         made = RunRecorder(plan, [], ignore, stop_asked=lambda: False, checkpoint=None)
