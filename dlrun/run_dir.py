@@ -231,7 +231,7 @@ def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
 
 
 def _process_start(pid: int) -> int | None:
-    """Start of a process in clock ticks (field 22 of /proc/PID/stat, see proc(5)); None where unknown, or if it is dead."""
+    """Start of a process in clock ticks (field 22 of /proc/PID/stat, proc(5)); None where unknown, or if it is dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
@@ -241,7 +241,12 @@ def _process_start(pid: int) -> int | None:
 
 def this_process() -> dict[str, Any]:
     """What tells this process from all others, for `alive`."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "start": _process_start(os.getpid())}
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> dict[str, Any]:
+    """What tells a process of this machine from all others, for `alive`."""
+    return {"pid": pid, "host": socket.gethostname(), "start": _process_start(pid)}
 
 
 def alive(process: dict[str, Any]) -> bool:

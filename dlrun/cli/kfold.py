@@ -39,8 +39,9 @@ def kfold(
     ] = False,
     final_batch_size: Annotated[int | None, typer.Option(min=1, help="Batch size of the final model.")] = None,
     weights: Annotated[
-        Literal["last", "best"], typer.Option(help="Which weights of a fold predict its held-out rows.")
-    ] = "last",
+        Literal["last", "best"] | None,
+        typer.Option(help="Which weights of a fold predict its held-out rows (default last)."),
+    ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
@@ -60,7 +61,7 @@ def kfold(
     options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
     options += ["data.sample=true"] if sample else []
     if resume is not None:
-        if options:
+        if options or dry_run:
             raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
         study = find_study(resume, outputs)
         study_of.check_resumable(study)

@@ -86,11 +86,11 @@ def unfinished(plan: Plan, outputs: Path) -> StudyDir | None:
 
 @dataclass(frozen=True)
 class Options:
-    """How a study goes on: `weights` (best or last) of each fold predict its held-out rows, `final` asks for the final
-    model, `slots` for another number of folds at once than planned.
+    """How a study goes on: `weights` (best or last; None: as before, else last) of each fold predict its held-out rows,
+    `final` asks for the final model, `slots` for another number of folds at once than planned.
     """
 
-    weights: str = "last"
+    weights: str | None = None
     final: bool = False
     final_batch_size: int | None = None
     slots: int | None = None
@@ -135,8 +135,9 @@ def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[
     _pictures.draw(study.plots, curve, folds, summary)
     write_json(study.summary_file, summary)
     known = before.get("out_of_fold") or {}
-    if known.get("weights") != options.weights:
-        known = _out_of_fold.predict(study, planned["folds"], options.weights)
+    weights = options.weights or known.get("weights", "last")
+    if known.get("weights") != weights:
+        known = _out_of_fold.predict(study, planned["folds"], weights)
     summary["out_of_fold"] = known
     write_json(study.summary_file, summary)
     if options.final:
