@@ -222,6 +222,7 @@ def test_without_a_test_part_there_is_nothing_to_read(outputs):
     assert _final._read_test(run) is None
 
 
+@pytest.mark.slow
 def test_labels_and_several_repetitions_are_listed(jobs, outputs, digits):
     config = digits(
         kfold={"n_splits": 2, "repeats": 2}, training={"epochs": 1, "batch_size": 128, "tensorboard": False}
