@@ -17,7 +17,7 @@ from dlrun.errors import DataError
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # of keras.preprocessing.text.Tokenizer, as in DLwP 6.1
 _BLANKS = {ord(character): " " for character in FILTERS}
-_BETWEEN = "\0"  # stands in no text
+_BETWEEN = "\0"  # stands in no token
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Splitting:
 
     def split(self, text: str) -> list[str]:
         """The tokens of a text, in order."""
-        text = text.lower() if self.lower else text
+        text = (text.lower() if self.lower else text).replace(_BETWEEN, " ")
         if self.level == "character":
             return list(text)
         return (text.translate(_BLANKS) if self.punctuation == "divide" else text).split()

@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 
 from dlrun.config.schema import Split
+from dlrun.data._cache import in_memory
 from dlrun.data._prepare import prepare_data
 from dlrun.data._saved import load_preprocessing, save_preprocessing
 from dlrun.data._sources import DataContext
 from dlrun.data._texts import TextsEncoder
-from dlrun.data._tokens import Splitting, hashed, indexed
+from dlrun.data._tokens import Splitting, hashed, indexed, word_chunks, words_of
 from dlrun.engine.feeding import Feeder
 from dlrun.errors import DataError
 
@@ -163,6 +164,14 @@ def test_n_grams_of_characters_and_hashes():
     bag, raw = fitted(["a b"], ngrams=2, hashing=True, encoding="count", num_words=50)
     places = np.flatnonzero(np.array(bag.batch(bag.apply(raw), np.array([0])))[0])
     assert set(places) == {hashed(name, 50) for name in ("a", "b", "a b")}
+
+
+@pytest.mark.parametrize("level", ["word", "character"])
+def test_texts_survive_the_cache(level):
+    raw = indexed(["a\0b\nc", "", "d \u00e9"], Splitting(level=level, punctuation="keep"))
+    back = words_of(in_memory(word_chunks(raw)))
+    assert back["vocabulary"].tolist() == raw["vocabulary"].tolist()
+    assert [row.tolist() for row in back["words"]] == [row.tolist() for row in raw["words"]]
 
 
 def test_too_many_words_for_n_grams_are_refused():
