@@ -2,11 +2,13 @@
 
 Jobs start it as `python -m dlrun.worker` (`dlrun.jobs.warm`). Requests and answers are lines of JSON on standard input
 and output: `{"start": ["train", ...], "output": FILE}` is answered by a process id, `{"poll": ID}` by an exit code, or
-null while the command runs. No operation of TensorFlow runs in here and no device is touched, so a fork is safe.
+null while the command runs. With `"hold": true` a command waits until `{"go": ID}`, and ends should this process die
+before. No operation of TensorFlow runs in here and no device is touched, so a fork is safe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -30,8 +32,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the commands, which the terminal tells itself
     _warm_up()
     running: set[int] = set()
+    gates: dict[int, int] = {}
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line), running)) + "\n")
+        answers.write(json.dumps(_answer(json.loads(line), running, gates)) + "\n")
         answers.flush()
     for pid in running:
         os.kill(pid, signal.SIGTERM)
@@ -48,18 +51,39 @@ def _warm_up() -> None:
     gc.freeze()  # a collection in a child would copy the pages of all this
 
 
-def _answer(request: dict[str, Any], running: set[int]) -> int | None:
+def _answer(request: dict[str, Any], running: set[int], gates: dict[int, int]) -> int | None:
     if "start" in request:
-        pid = os.fork()
-        if pid == 0:
-            _run(request["start"], request["output"])
+        pid = _fork(request, gates)
         running.add(pid)
         return pid
+    if "go" in request:
+        with contextlib.suppress(OSError):  # it was killed at the gate
+            os.write(gates[request["go"]], b"!")
+        return None
     pid, status = os.waitpid(request["poll"], os.WNOHANG)
     if not pid:
         return None
     running.discard(pid)
+    if pid in gates:
+        os.close(gates.pop(pid))
     return os.waitstatus_to_exitcode(status)
+
+
+def _fork(request: dict[str, Any], gates: dict[int, int]) -> int:
+    """A child for the command, at its gate when it shall wait: `gates` has the pipe that opens it."""
+    waiting, opening = os.pipe() if request.get("hold") else (None, None)
+    pid = os.fork()
+    if pid == 0:
+        for gate in (opening, *gates.values()):
+            if gate is not None:
+                os.close(gate)  # so that a read ends when the worker has died
+        if waiting is not None and not os.read(waiting, 1):
+            os._exit(130)
+        _run(request["start"], request["output"])
+    if waiting is not None and opening is not None:
+        os.close(waiting)
+        gates[pid] = opening
+    return pid
 
 
 def _run(argv: list[str], output: str) -> NoReturn:

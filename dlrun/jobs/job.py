@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dlrun.errors import RunDirError
 from dlrun.run_dir import COMPLETED, FAILED, RUNNING, RunDir
@@ -45,3 +46,7 @@ class Job:
     def elsewhere(self) -> bool:
         """Whether another process works on the run: one that outlived whoever started it."""
         return self.status() == RUNNING
+
+    def process(self) -> dict[str, Any]:
+        """The process that the run's record names."""
+        return RunDir(self.run_dir).record().get("process") or {}

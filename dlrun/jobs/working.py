@@ -1,0 +1,138 @@
+"""Working on the queue: claim a run, start it, settle it; as many at once as the box has room for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from dlrun.jobs.endings import BROKEN, OPEN, output_of
+from dlrun.jobs.leases import Box, gpu_of, variables_of
+from dlrun.jobs.queue import Entry, Queue
+from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Process, SeenProcess, Starter
+from dlrun.run_dir import process_of
+
+POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.25  # between two looks at the whole queue
+
+Look = Callable[[list[Entry]], None]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a call of `work` is for: the entries by number (None: all), and after how many failures it stops."""
+
+    wanted: Collection[int] | None = None
+    max_failures: int | None = None
+    warm: bool = True
+    program: tuple[str, ...] = DLRUN
+
+
+@dataclass
+class Worker:
+    """A process that works on the queue; `running` by the numbers of the entries."""
+
+    queue: Queue
+    box: Box
+    orders: Orders
+    starter: Starter = field(init=False)
+    running: dict[int, Process] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.starter = Starter(self.orders.program)
+
+    def settle_ended(self) -> None:
+        """Give back what has ended."""
+        for number, process in list(self.running.items()):
+            exit_code = process.poll()
+            if exit_code is not None:
+                del self.running[number]
+                self.queue.settle(number, exit_code)
+
+    def fill(self) -> None:
+        """Begin whatever there is room for."""
+        while len(self.running) < self.box.at_once:
+            entry = self.queue.claim(self.box)
+            if entry is None:
+                return
+            self._begin(entry)
+
+    def _begin(self, entry: Entry) -> None:
+        job = self.queue.job(entry)
+        if job.done:
+            self.queue.settle(entry.number, 0)
+        elif process := self._elsewhere(entry):
+            self.running[entry.number] = process
+        else:
+            output = output_of(job.run_dir)
+            if self.orders.warm and gpu_of(entry.lease) is None and entry.backend == "tensorflow":
+                started: FreshProcess | HeldProcess = self.starter.warm(job.command, output)
+            else:
+                started = self.starter.fresh(job.command, output, variables_of(entry.lease))
+            self.running[entry.number] = started
+            self.queue.started(entry.number, process_of(started.pid))
+            started.go()
+
+    def _elsewhere(self, entry: Entry) -> Process | None:
+        """The process that runs the entry already: a user's, or one that outlived whoever started it."""
+        job = self.queue.job(entry)
+        if not job.elsewhere:
+            return None
+        process = job.process()
+        self.queue.started(entry.number, process)
+        return SeenProcess(process)
+
+    def stop(self, numbers: Collection[int] | None = None) -> None:
+        """Ask runs, or all of them, to write a checkpoint and end."""
+        for number, process in list(self.running.items()):
+            if numbers is None or number in numbers:
+                process.terminate()
+
+    def leave(self) -> None:
+        """Stop everything, wait until it has ended, and put it back into the queue."""
+        try:
+            self.stop()
+            while self.running:
+                for number, process in list(self.running.items()):
+                    exit_code = process.poll()
+                    if exit_code is not None:
+                        del self.running[number]
+                        self.queue.settle(number, exit_code, stopped=True)
+                time.sleep(POLL_SECONDS)
+        finally:
+            self.starter.close()
+
+
+def work(queue: Queue, box: Box, orders: Orders, on_look: Look = lambda entries: None) -> list[Entry]:
+    """Run what waits in the queue until the wanted entries have ended, whoever runs them, and return them.
+
+    `on_look` gets the wanted entries several times a second. With `max_failures` the runs of this process are stopped
+    after so many failures and go back into the queue, and so they are by whatever ends the call early
+    (KeyboardInterrupt).
+    """
+    worker = Worker(queue, box, orders)
+    before = {entry.number for entry in queue.entries(orders.wanted) if entry.state == BROKEN}
+    entries: list[Entry] = []
+    looked = 0.0
+    try:
+        while True:
+            worker.settle_ended()
+            if time.monotonic() - looked > LOOK_SECONDS:
+                queue.recover()
+                entries = queue.entries(orders.wanted)
+                looked = time.monotonic()
+                on_look(entries)
+                worker.stop({entry.number for entry in entries if entry.cancelled})
+            failed = sum(entry.state == BROKEN and entry.number not in before for entry in entries)
+            if orders.max_failures and failed >= orders.max_failures:
+                break
+            if any(entry.state in OPEN for entry in entries):
+                worker.fill()
+            elif not worker.running:
+                break
+            time.sleep(POLL_SECONDS)
+    finally:
+        worker.leave()
+    entries = queue.entries(orders.wanted)
+    on_look(entries)
+    return entries
