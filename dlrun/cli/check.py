@@ -45,9 +45,12 @@ def check(
 def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool) -> dict[str, Any]:
     """Check one config, print `ok` or what is wrong, and return both as JSON values."""
     from dlrun.cli import problem_dict
+    from dlrun.config.overrides import small_overrides
 
     try:
         config = _options.load(text, overrides, to_train=True)
+        if config.small:  # what `reproduce --scale small` makes of it has to be a config, too
+            _options.load(text, [*overrides, *small_overrides(config)], to_train=True)
         table = _summarise(config, as_json=as_json) if summary else None
     except DlrunError as error:
         echo(f"{error}\n", err=True)

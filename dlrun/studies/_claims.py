@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlrun.config.dumping import flow
 from dlrun.config.expected import BASELINE, TEST
 from dlrun.config.finding import SUFFIXES, find_config, shipped_configs
 from dlrun.config.loading import load_config
-from dlrun.config.overrides import setting
+from dlrun.config.overrides import setting, small_overrides
 from dlrun.config.schema import SEEDS_OF_ORDERS, Config, Expect
 from dlrun.data_places import find_data
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
@@ -135,13 +134,6 @@ def _subjects(name: str, path: Path, expect: Expect, asked: _Asked) -> tuple[Sub
         after = expect.after if config.kfold is None else "train"
         found.append(Subject(name, overrides, config, after))
     return tuple(found)
-
-
-def small_overrides(config: Config) -> tuple[str, ...]:
-    """What shortens a config, as `-s` takes it; what its source states is no longer said of it."""
-    if not config.small:
-        return ()
-    return (*(f"{key}={flow(value)}" for key, value in config.small.items()), *(["~expect"] if config.expect else []))
 
 
 def needs(claims: Sequence[Claim]) -> dict[Subject, bool]:

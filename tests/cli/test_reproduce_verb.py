@@ -6,10 +6,11 @@ import pytest
 from dlrun.cli import main
 from dlrun.config.finding import configs_folder
 from dlrun.config.loading import load_config
+from dlrun.config.overrides import small_overrides
 from dlrun.jobs.local import JobResult
 from dlrun.studies import reproduce
 from dlrun.studies._book_page import book_page
-from dlrun.studies._claims import find_claims, find_configs, small_overrides
+from dlrun.studies._claims import find_claims, find_configs
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -100,3 +101,9 @@ def test_every_shipped_config_can_be_shortened_as_it_says():
             shortened += 1
             assert load_config(path, small_overrides(config), to_train=True) != config
     assert shortened >= 1
+
+
+def test_a_typo_in_what_shortens_a_config_is_found_by_check(config, capsys):
+    config.write_text(config.read_text().replace("training.epochs: 2", "training.epocs: 2"))
+    assert main(["check", str(config)]) == 2
+    assert "training.epocs is not a key of `training`" in capsys.readouterr().err
