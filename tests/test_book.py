@@ -1,5 +1,7 @@
 """The book's experiments: every parameter count and shape that it states, without data and without training."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.config.schema import Component
+from dlrun.data._series_parts import Windows, bounds_of, row_parts
 from dlrun.engine.describing import describe_model
 from dlrun.engine.resolve import build_model
 from dlrun.spec import DataSpec, InputSpec, Task
@@ -241,6 +244,23 @@ def test_the_tips_of_a_clocks_hands_give_its_angles(tips, angles):
     """DLwP 4.3.2, figure 4-3."""
     x, y = np.transpose(tips)
     np.testing.assert_allclose(np.degrees(np.arctan2(y, x)), angles, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "validation"),
+    [
+        ("jena_gru", 198_560, 769 * 128),
+        ("jena_gru_five_days", 199_280, 775 * 128),
+        ("jena_conv1d_gru", 199_280, 775 * 128),
+    ],
+)
+def test_the_windows_of_jena_are_as_many_as_the_generator_of_the_book_gives(name, training, validation):
+    """DLwP 6.3.2, listings 6-33, 6-34, on the 420,551 rows of the original file."""
+    data, rows = load_config(_configs()[name]).data.parameters, 420_551
+    bounds = bounds_of(Path("jena.csv"), rows, data["ranges"], 0.2, 0.2)
+    windows = Windows(data["lookback"], data["delay"], data["edges"])
+    parts = row_parts(Path("jena.csv"), bounds, windows, np.ones(rows, bool))[1]
+    assert (len(parts["training"]), len(parts["validation"])) == (training, validation)
 
 
 @pytest.mark.slow
