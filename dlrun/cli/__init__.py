@@ -44,6 +44,7 @@ def _global_options(
 
 def _register_verbs() -> None:
     from dlrun.cli import (
+        batch,
         check,
         compare,
         data,
@@ -53,6 +54,7 @@ def _register_verbs() -> None:
         init,
         kfold,
         predict,
+        queue,
         reproduce,
         retrain,
         runs,
@@ -67,6 +69,8 @@ def _register_verbs() -> None:
     app.command("evaluate", rich_help_panel="Run")(evaluate.evaluate)
     app.command("predict", rich_help_panel="Run")(predict.predict)
     app.command("kfold", rich_help_panel="Run")(kfold.kfold)
+    app.command("batch", rich_help_panel="Run")(batch.batch)
+    app.add_typer(queue.app, name="queue", rich_help_panel="Run")
     app.command("retrain", rich_help_panel="Run")(retrain.retrain)
     app.command("reproduce", rich_help_panel="Run")(reproduce.reproduce)
     app.command("check", rich_help_panel="Before a run")(check.check)

@@ -74,7 +74,7 @@ def _record_of(attempt: Attempt) -> dict[str, Any]:
 
 def _from_process(exit_code: int, run_dir: Path) -> tuple[str, str]:
     """Class and message of a process that ended before its run could say why."""
-    lines = _printed(run_dir).splitlines()
+    lines = end_of_output(run_dir).splitlines()
     errors = [_said(line) for line in lines if line.startswith("error: ")]
     if exit_code < 0 or exit_code in (0, 75, 130):
         how = f"signal {-exit_code}" if exit_code < 0 else f"code {exit_code}"
@@ -86,7 +86,7 @@ def _from_process(exit_code: int, run_dir: Path) -> tuple[str, str]:
     return (ERROR if errors else CRASH), message
 
 
-def _printed(run_dir: Path) -> str:
+def end_of_output(run_dir: Path) -> str:
     """The end of what the run's process has printed."""
     try:
         with output_of(run_dir).open("rb") as stream:

@@ -7,7 +7,6 @@ process (host, number, start time); what a dead process had claimed is found by 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -284,8 +283,3 @@ def _entry(row: sqlite3.Row) -> Entry:
     for key in ("lease", "owner", "process"):
         values[key] = json.loads(values[key]) if values[key] else None
     return Entry(**{**values, "lease": values["lease"] or []})
-
-
-def queue_exists(folder: Path) -> bool:
-    """Whether a queue lies in this folder."""
-    return os.path.exists(folder / "queue.sqlite")  # noqa: PTH110

@@ -25,8 +25,13 @@ class Archive:
 
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs
-        self._versions = {key: installed_versions().get(key) for key in _DECISIVE}
+        self._versions = self.versions()
         self.refresh()
+
+    @staticmethod
+    def versions() -> dict[str, str | None]:
+        """The versions that a run must share to be reused."""
+        return {key: installed_versions().get(key) for key in _DECISIVE}
 
     def refresh(self) -> None:
         """Look again."""
