@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -88,7 +89,9 @@ def _loss_is_finite(model: keras.Model) -> Callable[[], Any]:
     sums = [
         metric.total for metric in model.metrics if metric.name == "loss" and isinstance(metric, keras.metrics.Mean)
     ]
-    return lambda: tf.reduce_all([tf.math.is_finite(one.value) for one in sums])
+    if not sums:
+        return _always
+    return lambda: functools.reduce(tf.logical_and, [tf.math.is_finite(one.value) for one in sums])
 
 
 def _compiled(function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
