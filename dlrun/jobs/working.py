@@ -41,13 +41,15 @@ class Worker:
     def __post_init__(self) -> None:
         self.starter = Starter(self.orders.program)
 
-    def settle_ended(self) -> None:
-        """Give back what has ended."""
+    def settle_ended(self) -> bool:
+        """Give back what has ended; whether anything has."""
+        count = len(self.running)
         for number, process in list(self.running.items()):
             exit_code = process.poll()
             if exit_code is not None:
                 del self.running[number]
                 self.queue.settle(number, exit_code)
+        return len(self.running) < count
 
     def fill(self) -> None:
         """Begin whatever there is room for."""
@@ -116,8 +118,7 @@ def work(queue: Queue, box: Box, orders: Orders, on_look: Look = lambda entries:
     looked = 0.0
     try:
         while True:
-            worker.settle_ended()
-            if time.monotonic() - looked > LOOK_SECONDS:
+            if worker.settle_ended() or time.monotonic() - looked > LOOK_SECONDS:
                 queue.recover()
                 entries = queue.entries(orders.wanted)
                 looked = time.monotonic()

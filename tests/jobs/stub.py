@@ -1,6 +1,7 @@
-"""Stands in for `dlrun train CONFIG --run-dir DIR`: notes when it had its device, and completes a run directory.
+"""Stands in for `dlrun train CONFIG --run-dir DIR`: holds its device for a while and completes the run directory.
 
-The device is locked meanwhile; whoever finds it locked leaves a file `overlap`.
+The device is a lock of the system; who finds it locked notes it in the file `overlap`, and in `again` who finds the run
+completed.
 """
 
 import fcntl
@@ -10,6 +11,15 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+STUB = (sys.executable, "-I", "-S", __file__)
+if sys.argv[1:2] == ["worker"]:  # a process that works on the queue with this very file in the place of dlrun
+    from dlrun.jobs.leases import Box
+    from dlrun.jobs.queue import Queue
+    from dlrun.jobs.working import Orders, work
+
+    work(Queue(Path(sys.argv[2])), Box(tuple("abcd"), at_once=4), Orders(warm=False, program=(*STUB,)))
+    sys.exit()
 
 run_dir, base = Path(sys.argv[-1]), Path(os.environ["STUB"])
 device = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -26,9 +36,10 @@ with (base / f"{device}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         note("overlap")
+    if (run_dir / "run.json").exists():
+        note("again")
     time.sleep(float(os.environ.get("STUB_SECONDS", "0.01")))
     run_dir.mkdir(parents=True, exist_ok=True)
-    note("finished")
     temporary = run_dir / "run.tmp"
     temporary.write_text(json.dumps({"format": 1, "status": "completed"}))
     temporary.rename(run_dir / "run.json")
