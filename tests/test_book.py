@@ -57,6 +57,7 @@ PARAMETERS = {
     "cats_dogs_first500_baseline": 3_453_121,
     "cats_dogs_first500_augmented": 3_453_121,
     "imdb_embed8_flatten": 80_161,
+    "imdb_embed8_flatten_first_words": 80_161,
     "imdb_raw_scratch_200": 1_320_065,
     "imdb_raw_glove_frozen_200": 1_320_065,
     "imdb_raw_glove_top2717_200": 1_320_065,
