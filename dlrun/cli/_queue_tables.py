@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -25,23 +24,22 @@ def values_of(entry: Entry, queue: Queue) -> dict[str, Any]:
     return {**asdict(entry), "run": str(queue.job(entry).run_dir)}
 
 
-def show_entries(entries: Sequence[Entry], shown: Sequence[Entry], queue: Queue) -> None:
-    """A table of the entries `shown`, and how many there are of each state."""
+def show_entries(entries: Sequence[Entry], queue: Queue) -> None:
+    """A table of the entries, and how many there are of each state in the queue."""
     from rich.markup import escape
 
     table = plain_table("job", "state", "run", "on", "added", "", left=("state", "run", "on", ""))
-    for entry in shown:
+    for entry in entries:
         state = f"[{COLOURS[entry.state]}]{state_text(entry)}[/]"
         where = place(entry) if entry.state == RUNNING else ""
         why = f"{entry.failure}: {entry.message}"[:_MESSAGE_WIDTH] if entry.failure else ""
         added = f"{datetime.fromtimestamp(entry.added):%m-%d %H:%M}"
         run = short(queue.job(entry).run_dir)
         table.add_row(str(entry.number), state, escape(run), escape(where), added, escape(why))
-    if shown:
+    if entries:
         show(table)
-    counts = Counter(entry.state for entry in entries)
     paused = "; paused: dlrun queue resume" if queue.paused() else ""
-    echo((", ".join(f"{count} {state}" for state, count in counts.items()) or "empty") + paused)
+    echo((", ".join(f"{count} {state}" for state, count in queue.counts().items()) or "empty") + paused)
 
 
 def state_text(entry: Entry) -> str:

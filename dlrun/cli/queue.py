@@ -32,16 +32,15 @@ def ls(
     """What waits, runs and has failed."""
     from dlrun.cli._output import print_json
     from dlrun.cli._queue_tables import show_entries, values_of
-    from dlrun.jobs.endings import CANCELLED, DONE
+    from dlrun.jobs.endings import BROKEN, OPEN, STATES
 
     queue = _open(outputs)
-    entries = queue.entries() if queue else []
-    shown = [entry for entry in entries if every or entry.state not in (DONE, CANCELLED)]
-    paused = queue.paused() if queue else False
+    entries = queue.entries(states=STATES if every else (*OPEN, BROKEN)) if queue else []
     if as_json:
-        print_json({"paused": paused, "jobs": [values_of(entry, queue) for entry in shown if queue]})
+        paused = queue.paused() if queue else False
+        print_json({"paused": paused, "jobs": [values_of(entry, queue) for entry in entries if queue]})
     elif queue:
-        show_entries(entries, shown, queue)
+        show_entries(entries, queue)
     else:
         echo(f"there is no queue under {outputs}/ yet; fill it: dlrun batch CONFIG...")
 
@@ -85,11 +84,12 @@ def cancel(jobs: Numbers, outputs: Outputs = _options.DEFAULT_OUTPUTS, as_json: 
     """Take runs out of the queue; those under way are stopped, with a checkpoint."""
     from dlrun.jobs.endings import RUNNING
     from dlrun.jobs.starting import SeenProcess
+    from dlrun.run_dir import alive
 
     queue = _needed(outputs)
     entries = queue.cancel(jobs)
     for entry in entries:
-        if entry.state == RUNNING and entry.process:
+        if entry.state == RUNNING and entry.process and not alive(entry.owner or {}):  # else its owner stops it
             SeenProcess(entry.process).terminate()
     _tell(entries, queue, as_json=as_json)
 

@@ -13,6 +13,7 @@ from dlrun.run_dir import COMPLETED, FAILED, RunDir
 
 WAITING, RUNNING, DONE, BROKEN, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 OPEN = (WAITING, RUNNING)
+STATES = (*OPEN, DONE, BROKEN, CANCELLED)
 OOM, CRASH, CONFIG, ERROR = "oom", "crash", "config", "error"
 MOST_CRASHES = 3  # retries of a run whose process crashed or was killed
 

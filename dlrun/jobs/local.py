@@ -68,7 +68,7 @@ def run_jobs(
         results[number] = JobResult(jobs[number], jobs[number].status(), exit_code)
         on_end(results[number])
 
-    with _starter(warm and sum(not job.done for job in jobs) > 1) as start:
+    with starter(warm and sum(not job.done for job in jobs) > 1) as start:
         try:
             while waiting or running:
                 while waiting and len(running) < slots:
@@ -87,12 +87,12 @@ def run_jobs(
                 if running:
                     time.sleep(POLL_SECONDS)
         finally:
-            _stop([process for process in running.values() if process is not None])
+            stop_all([process for process in running.values() if process is not None])
     return [results[number] for number in range(len(jobs))]
 
 
 @contextmanager
-def _starter(warm: bool) -> Iterator[Callable[[Runnable], Process]]:
+def starter(warm: bool) -> Iterator[Callable[[Runnable], Process]]:
     """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself."""
     worker = WarmWorker() if warm and sys.platform == "linux" else None
 
@@ -118,7 +118,7 @@ def _start_fresh(command: Sequence[str], output: Path) -> subprocess.Popen[bytes
         )
 
 
-def _stop(processes: Sequence[Process]) -> None:
+def stop_all(processes: Sequence[Process]) -> None:
     """Ask the processes to write a checkpoint and end, and wait until they have."""
     for process in processes:
         process.terminate()

@@ -17,7 +17,7 @@ from typing import Any
 
 from dlrun.errors import JobError, UnknownNameError
 from dlrun.files import make_folder
-from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, WAITING, Attempt, after
+from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, STATES, WAITING, Attempt, after
 from dlrun.jobs.job import Job
 from dlrun.jobs.leases import Box, Needs
 from dlrun.run_dir import alive, this_process
@@ -108,12 +108,20 @@ class Queue:
         with self._writing():
             return [self._add(request, rerun=rerun) for request in requests]
 
-    def entries(self, numbers: Iterable[int] | None = None) -> list[Entry]:
-        """These entries, or all, by number."""
+    def entries(self, numbers: Iterable[int] | None = None, states: Iterable[str] = STATES) -> list[Entry]:
+        """These entries, or all, by number; only those in one of these states."""
+        marks = ", ".join("?" * len(states := [*states]))
         with self._explained():
-            rows = self._db.execute("SELECT * FROM jobs ORDER BY number").fetchall()
+            select = f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY number"
+            rows = self._db.execute(select, states).fetchall()
         wanted = None if numbers is None else set(numbers)
         return [_entry(row) for row in rows if wanted is None or row["number"] in wanted]
+
+    def counts(self) -> dict[str, int]:
+        """How many entries there are in each state that occurs."""
+        with self._explained():
+            found = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+        return {state: found[state] for state in STATES if state in found}
 
     def find(self, numbers: Sequence[int]) -> list[Entry]:
         """These entries. Raises UnknownNameError when one is not there."""
@@ -221,8 +229,7 @@ class Queue:
         return self._update(entry.number, lease=None, owner=None, process=None, ended=ended, **changes)
 
     def _running(self) -> list[Entry]:
-        with self._explained():
-            return [_entry(row) for row in self._db.execute("SELECT * FROM jobs WHERE state = 'running'")]
+        return self.entries(states=[RUNNING])
 
     def _taken(self) -> set[str]:
         """What is leased on this machine."""

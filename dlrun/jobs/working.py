@@ -13,7 +13,8 @@ from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Process, SeenP
 from dlrun.run_dir import process_of
 
 POLL_SECONDS = 0.05
-LOOK_SECONDS = 0.25  # between two looks at the whole queue
+LOOK_SECONDS = 0.25  # between two looks at the whole queue; more where a look takes long
+_PATIENCE = 20  # times as long as a look took
 
 Look = Callable[[list[Entry]], None]
 
@@ -37,6 +38,7 @@ class Worker:
     orders: Orders
     starter: Starter = field(init=False)
     running: dict[int, Process] = field(default_factory=dict)
+    asked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.starter = Starter(self.orders.program)
@@ -47,9 +49,13 @@ class Worker:
         for number, process in list(self.running.items()):
             exit_code = process.poll()
             if exit_code is not None:
-                del self.running[number]
-                self.queue.settle(number, exit_code)
+                self._settle(number, exit_code)
         return len(self.running) < count
+
+    def _settle(self, number: int, exit_code: int, *, stopped: bool = False) -> None:
+        del self.running[number]
+        self.asked.discard(number)
+        self.queue.settle(number, exit_code, stopped=stopped)
 
     def fill(self) -> None:
         """Begin whatever there is room for."""
@@ -84,22 +90,22 @@ class Worker:
         self.queue.started(entry.number, process)
         return SeenProcess(process)
 
-    def stop(self, numbers: Collection[int] | None = None) -> None:
-        """Ask runs, or all of them, to write a checkpoint and end."""
-        for number, process in list(self.running.items()):
-            if numbers is None or number in numbers:
+    def stop(self, numbers: Collection[int]) -> None:
+        """Ask runs to write a checkpoint and end: once, for a second signal would disturb what the first began."""
+        for number, process in self.running.items():
+            if number in numbers and number not in self.asked:
+                self.asked.add(number)
                 process.terminate()
 
     def leave(self) -> None:
         """Stop everything, wait until it has ended, and put it back into the queue."""
         try:
-            self.stop()
+            self.stop(self.running)
             while self.running:
                 for number, process in list(self.running.items()):
                     exit_code = process.poll()
                     if exit_code is not None:
-                        del self.running[number]
-                        self.queue.settle(number, exit_code, stopped=True)
+                        self._settle(number, exit_code, stopped=True)
                 time.sleep(POLL_SECONDS)
         finally:
             self.starter.close()
@@ -115,15 +121,17 @@ def work(queue: Queue, box: Box, orders: Orders, on_look: Look = lambda entries:
     worker = Worker(queue, box, orders)
     before = {entry.number for entry in queue.entries(orders.wanted) if entry.state == BROKEN}
     entries: list[Entry] = []
-    looked = 0.0
+    next_look = 0.0
     try:
         while True:
-            if worker.settle_ended() or time.monotonic() - looked > LOOK_SECONDS:
+            if worker.settle_ended() or time.monotonic() > next_look:
+                began = time.monotonic()
                 queue.recover()
                 entries = queue.entries(orders.wanted)
-                looked = time.monotonic()
                 on_look(entries)
                 worker.stop({entry.number for entry in entries if entry.cancelled})
+                now = time.monotonic()
+                next_look = now + max(LOOK_SECONDS, _PATIENCE * (now - began))
             failed = sum(entry.state == BROKEN and entry.number not in before for entry in entries)
             if orders.max_failures and failed >= orders.max_failures:
                 break
