@@ -109,14 +109,14 @@ def test_a_run_stopped_inside_an_epoch_equals_an_uninterrupted_one_bit_by_bit(ou
     config = configured({"execution": mode}, model=RANDOM, training=training, metrics=["accuracy", {"AUC": {}}])
     config = config.model_copy(update={"loss": "categorical_crossentropy"})
     whole = train(config, run_dir=outputs / "whole")
-    on_steps = recorder.RunRecorder.on_steps
+    on_train_batch_end = recorder.RunRecorder.on_train_batch_end
 
-    def stopped(self, steps, logs):
-        self.stop_asked = lambda: self.progress.epochs == 1 and steps == step
-        on_steps(self, steps, logs)
+    def stopped(self, batch, logs=None):
+        self.stop_asked = lambda: self.progress.epochs == 1 and batch + 1 == step
+        on_train_batch_end(self, batch, logs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recorder.RunRecorder, "on_steps", stopped)
+        patch.setattr(recorder.RunRecorder, "on_train_batch_end", stopped)
         with pytest.raises(Interrupted, match=f"after step {step} of epoch 2"):
             train(config, run_dir=outputs / "cut")
     run = RunDir(outputs / "cut")
