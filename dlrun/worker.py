@@ -33,9 +33,10 @@ def main() -> None:
     _warm_up()
     running: set[int] = set()
     gates: dict[int, int] = {}
-    for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line), running, gates)) + "\n")
-        answers.flush()
+    with contextlib.suppress(BrokenPipeError):  # whoever asked was killed
+        for line in sys.stdin:
+            answers.write(json.dumps(_answer(json.loads(line), running, gates)) + "\n")
+            answers.flush()
     for pid in running:
         os.kill(pid, signal.SIGTERM)
     for pid in running:

@@ -85,10 +85,10 @@ def disturb(terminals):
         elif killed["terminal"] < 4 and chance.random() < 0.3:
             chance.choice(terminals).kill(all_of_it=False)
             killed["terminal"] += 1
-        elif killed["run"] < 6:
-            running = [entry.process for entry in queue.entries() if entry.process and alive(entry.process)]
+        elif killed["run"] < 6 and chance.random() < 0.5:
+            running = [entry for entry in queue.entries() if entry.process and alive(entry.process)]
             with suppress(ProcessLookupError, IndexError):
-                os.kill(chance.choice(running)["pid"], signal.SIGKILL)
+                os.kill(chance.choice([one for one in running if one.crashes < 2]).process["pid"], signal.SIGKILL)
                 killed["run"] += 1
         for terminal in terminals:
             assert terminal.process.poll() != 1, "a run has failed"
