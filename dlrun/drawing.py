@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from math import nan
+from dataclasses import dataclass
+from itertools import accumulate
+from math import log10, nan
 from pathlib import Path
 
 import matplotlib
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -116,3 +120,100 @@ def draw_mean_curves(
         axes.legend(frameon=False)
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=120)
+
+
+@plain_texts
+def draw_search(values: Mapping[int, float], pruned: Mapping[int, float], path: Path, *, name: str, mode: str) -> None:
+    """The value of each trial by its number, and the best so far; of pruned trials the last value."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(list(values), list(values.values()), "o", color=BLUE, markersize=4, label="completed")
+    if pruned:
+        axes.plot(list(pruned), list(pruned.values()), "x", color=GREY, markersize=5, label="pruned, its last value")
+    best = list(accumulate(values.values(), min if mode == "min" else max))
+    axes.step(list(values), best, where="post", color=ORANGE, linewidth=1.5, label="best so far")
+    _show_bulk(axes, [*values.values()], best, mode)
+    axes.set(xlabel="trial", ylabel=name.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def _show_bulk(axes: Axes, values: Sequence[float], best: Sequence[float], mode: str) -> None:
+    """Cut off what is so bad that nothing else could be told apart."""
+    ordered = sorted(values, reverse=mode == "max")
+    worst, middle = ordered[(9 * len(ordered)) // 10], ordered[len(ordered) // 2]
+    if abs(ordered[-1] - best[-1]) > 10 * max(abs(worst - best[-1]), abs(middle - best[-1])) > 0:
+        room = 1.1 * abs(worst - best[-1])
+        axes.set_ylim(best[-1] - 0.1 * room if mode == "min" else best[-1] - room, None)
+        axes.set_ylim(None, best[-1] + room if mode == "min" else best[-1] + 0.1 * room)
+        axes.set_title("trials far off are not shown", fontsize=9)
+
+
+@plain_texts
+def draw_bars(shares: Mapping[str, float], path: Path, *, label: str) -> None:
+    """Horizontal bars, the largest on top."""
+    ordered = sorted(shares.items(), key=lambda item: item[1])
+    figure = Figure(figsize=(6.4, min(MOST_INCHES, 1.2 + 0.35 * len(ordered))), layout="constrained")
+    axes = figure.add_subplot()
+    bars = axes.barh([shortened(name, 40) for name, _ in ordered], [share for _, share in ordered], color=BLUE)
+    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axes.set(xlabel=label.replace("_", " "))
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One of several parallel axes: for numbers, or for the `values` of a choice."""
+
+    name: str
+    values: tuple[object, ...] = ()
+    log: bool = False
+
+
+@plain_texts
+def draw_parallel(
+    axes: Sequence[Axis], lines: Sequence[tuple[Mapping[str, object], float]], path: Path, *, name: str, mode: str
+) -> None:
+    """Parallel coordinates: a line for each trial across its parameters to its value, the better the darker. Where a
+    trial has no such parameter the line has a gap.
+    """
+    ordered = sorted(lines, key=lambda line: line[1], reverse=mode == "min")  # the best ones last, on top
+    shown = [*axes, Axis(name)]
+    columns = [_scaled(axis, [{**params, name: value}.get(axis.name) for params, value in ordered]) for axis in shown]
+    figure = Figure(figsize=(min(MOST_INCHES, max(6.4, 1.35 * len(shown))), 4.4), layout="constrained")
+    plot = figure.add_subplot()
+    for number in range(len(ordered)):
+        rank = (number + 1) / len(ordered)
+        points = [column[number] for column, _ in columns]
+        plot.plot(points, "-o", color=colormaps["Blues"](0.2 + 0.8 * rank), linewidth=0.6 + rank, markersize=3)
+    plot.plot([column[-1] for column, _ in columns], "-o", color=ORANGE, linewidth=2, markersize=4, label="best")
+    for place, (_, ticks) in enumerate(columns):
+        plot.axvline(place, color=GREY, linewidth=0.8)
+        for height, text in ticks:
+            plot.text(place + 0.04, height, text, fontsize=7, color="black", clip_on=False)
+    names = [shortened(axis.name, 40).replace(".", ".\n", 1) for axis in shown]
+    plot.set_xticks(range(len(shown)), names, fontsize=7)
+    plot.set(yticks=[], ylim=(-0.05, 1.08), xlim=(-0.1, len(shown) - 0.5))
+    plot.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    plot.legend(frameon=False, loc="upper right", fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def _scaled(axis: Axis, values: Sequence[object]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Heights from 0 to 1, nan for what is missing, and the texts beside some heights."""
+    if axis.values:
+        last = max(1, len(axis.values) - 1)
+        heights = [nan if value is None else axis.values.index(value) / last for value in values]
+        return heights, [(place / last, shortened(str(value), 12)) for place, value in enumerate(axis.values)]
+    numbers = [nan if value is None else float(str(value)) for value in values]
+    numbers = [log10(number) if axis.log else number for number in numbers]
+    low, high = min(n for n in numbers if n == n), max(n for n in numbers if n == n)
+    width = high - low
+    ticks = [(share, low + share * width) for share in ((0.0, 0.5, 1.0) if width else (0.5,))]
+    heights = [(number - low) / width if width else number - low + 0.5 for number in numbers]
+    return heights, [(height, f"{10**number if axis.log else number:.3g}") for height, number in ticks]

@@ -23,6 +23,7 @@ from dlrun.files import write_json, write_text
 
 FORMAT = 1
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
+PRUNED = "pruned"  # interrupted by a sweep, since it promised nothing
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -144,7 +145,7 @@ class RunDir:
 
         The last of the `sessions` in the record is the one that begins.
         """
-        before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure")}
+        before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure", "pruned")}
         now = datetime.now().astimezone().isoformat(timespec="microseconds")
         state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": this_process()}
         if sessions := record.get("sessions"):

@@ -135,7 +135,7 @@ def _read_config(run: RunDir) -> dict[str, Any]:
     missing = [name for name in _SECTIONS if name not in values]
     if missing or not isinstance(values["training"], dict) or not isinstance(values["monitor"], dict):
         raise RunDirError(f"{run.config_file} is cut off or damaged" + (f": no `{missing[0]}`" if missing else ""))
-    for key in ("format", "name", "description", "expect", "kfold"):
+    for key in ("format", "name", "description", "expect", "kfold", "sweep"):
         values.pop(key, None)
     for key in ("tensorboard", "checkpoint_every_seconds", "checkpoint_every_steps"):
         values["training"].pop(key, None)

@@ -60,6 +60,7 @@ def _register_verbs() -> None:
         runs,
         schema,
         show,
+        sweep,
         train,
         verify,
     )
@@ -69,6 +70,7 @@ def _register_verbs() -> None:
     app.command("evaluate", rich_help_panel="Run")(evaluate.evaluate)
     app.command("predict", rich_help_panel="Run")(predict.predict)
     app.command("kfold", rich_help_panel="Run")(kfold.kfold)
+    app.command("sweep", rich_help_panel="Run")(sweep.sweep)
     app.command("batch", rich_help_panel="Run")(batch.batch)
     app.add_typer(queue.app, name="queue", rich_help_panel="Run")
     app.command("retrain", rich_help_panel="Run")(retrain.retrain)

@@ -80,6 +80,13 @@ def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Conf
     return load_config(find_config(text), overrides, to_train=to_train)
 
 
+def check_sweep(text: str, overrides: Sequence[str], config: Config) -> None:
+    """Raise ConfigError for values of `sweep.space` that their keys cannot have."""
+    from dlrun.config.space import check_values
+
+    check_values(config, lambda more: load(text, [*overrides, *more], to_train=True))
+
+
 @dataclass(frozen=True)
 class ModelTarget:
     """What a RUN_OR_CHECKPOINT argument means. `run` is None for a file outside a run."""

@@ -51,6 +51,8 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
         config = _options.load(text, overrides, to_train=True)
         if config.small:  # what `reproduce --scale small` makes of it has to be a config, too
             _options.load(text, [*overrides, *small_overrides(config)], to_train=True)
+        if config.sweep:  # so do the values that `sweep` may try
+            _options.check_sweep(text, overrides, config)
         table = _summarise(config, as_json=as_json) if summary else None
     except DlrunError as error:
         echo(f"{error}\n", err=True)

@@ -11,6 +11,7 @@ from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
 from dlrun.config.schema import Fold
+from dlrun.config.space import check_space
 from dlrun.errors import Key, did_you_mean, listing
 from dlrun.spec import Task, TaskKind
 
@@ -24,6 +25,8 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     _check_kfold(report, plain.get("kfold"), split)
     _check_class_weight(report, plain)
     _check_draws(report, plain)
+    _check_strategy(report, plain)
+    check_space(report, plain)
     check_graph(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")
@@ -147,6 +150,30 @@ def _check_draws(report: Report, plain: dict[str, Any]) -> None:
         key: Key = ("training", "shuffle")
         message = "training.shuffle is false, and draws with replacement have no order"
         report.add(key, message, hint="remove one of both")
+
+
+def _check_strategy(report: Report, plain: dict[str, Any]) -> None:
+    """Report what a run of several devices cannot be."""
+    runtime = plain["runtime"] if isinstance(plain.get("runtime"), dict) else {}
+    backend = {"mirrored": "tensorflow", "data_parallel": "jax"}.get(str(runtime.get("strategy")))
+    if backend is None:
+        return
+    strategy, key = runtime["strategy"], ("runtime", "strategy")
+    if runtime.get("backend", "tensorflow") != backend:
+        other = "mirrored" if strategy == "data_parallel" else "data_parallel"
+        hint = f"set runtime.backend: {backend}, or strategy: {other}"
+        report.add(key, f"runtime.strategy {strategy} is for the backend {backend}", hint=hint)
+    if str(runtime.get("device")).startswith("gpu:"):
+        message = f"runtime.strategy {strategy} uses all GPUs, and runtime.device names one"
+        report.add(("runtime", "device"), message, expected="auto, gpu or cpu", hint="choose by CUDA_VISIBLE_DEVICES")
+    if runtime.get("execution") == "whole_epoch":
+        report.add(("runtime", "execution"), f"runtime.strategy {strategy} is stepwise", expected="auto or stepwise")
+    if runtime.get("jit_compile") is True and strategy == "mirrored":
+        message = "runtime.strategy mirrored is without XLA: both together may hang (keras#20763)"
+        report.add(("runtime", "jit_compile"), message, expected="auto or false")
+    training = plain.get("training")
+    if isinstance(training, dict) and training.get("batch_size") == 1:
+        report.add(("training", "batch_size"), "devices cannot share a batch of one row", expected="2 or more")
 
 
 def _check_kfold(report: Report, kfold: Any, split: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ def identity(config: Config, *, study: bool = False) -> str:
     a run passes over. Raises ConfigError when a plugin cannot be read.
     """
     values = experiment_values(plain_config(config))
+    values.pop("sweep", None)  # a search for other experiments
     if not study:
         values.pop("kfold", None)
     data = values["data"]

@@ -6,32 +6,17 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from dlrun.config.bases import Component, Section
+from dlrun.config.sweep_schema import Sweep
 from dlrun.errors import Key, Place
 from dlrun.seeds import child_seed
 
+__all__ = ["Component", "Config", "Section"]
+
 FORMAT: Literal[1] = 1
 SEEDS_OF_ORDERS = 3  # one run of each says little about an order
-
-
-class Section(BaseModel):
-    """A mapping with a fixed set of keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Component(BaseModel):
-    """A `name` and the parameters of the builder or Keras class behind it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str = Field(description="Which one.")
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What is passed to the builder by keyword."""
-        return dict(self.model_extra or {})
 
 
 class Data(Component):
@@ -189,6 +174,11 @@ class Runtime(Section):
     jit_compile: bool | Literal["auto"] = Field(
         "auto", description="XLA. auto: where it is expected to save more time than compiling takes."
     )
+    strategy: Literal["none", "mirrored", "data_parallel"] = Field(
+        "none",
+        description="How all devices of a machine share each batch of one run: mirrored (TensorFlow) or data_parallel "
+        "(JAX). Needs two or more.",
+    )
 
 
 class Expect(Section):
@@ -257,6 +247,7 @@ class Config(Section):
     callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
     runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
     kfold: Kfold | None = Field(None, description="The folds of `dlrun kfold`; `dlrun train` passes it over.")
+    sweep: Sweep | None = Field(None, description="The search of `dlrun sweep`; `dlrun train` passes it over.")
     expect: list[Expect] = Field(default_factory=list, description="Results stated by the source.")
     small: dict[str, Any] = Field(
         default_factory=dict,

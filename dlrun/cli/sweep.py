@@ -1,0 +1,90 @@
+"""`dlrun sweep`: a search for better values of a config's keys."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Quiet, Set
+
+if TYPE_CHECKING:
+    from dlrun.studies.sweep import Plan
+
+
+def sweep(
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG",
+            help="A YAML file with a section `sweep`, or the name of a shipped config.",
+            autocompletion=_options.complete_config,
+        ),
+    ] = None,
+    overrides: Set = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", "-n", min=1, help="Trials in all, those before a restart counted.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Trials at once. Default: one per GPU, or per core.")
+    ] = None,
+    sampler: Annotated[
+        Literal["random", "tpe", "cmaes", "grid", "qmc"] | None, typer.Option(help="How values are drawn.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="STUDY", help="Do what is missing of a sweep.")
+    ] = None,
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search `sweep.space` for better values: each trial is an ordinary run, hopeless ones are stopped early."""
+    from dlrun.cli import _sweep_tables as tables
+    from dlrun.config.overrides import setting
+    from dlrun.studies import sweep as study_of
+    from dlrun.studies._study_dir import find_study
+
+    if (config is None) == (resume is None):
+        raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
+    stated = {"sweep.n_trials": trials, "sweep.sampler": sampler, "data.dir": data_dir}
+    options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
+    options += ["data.sample=true"] if sample else []
+    if resume is not None:
+        if overrides or sampler or data_dir or sample or dry_run:
+            raise typer.BadParameter("a sweep goes on as it was begun; --trials may change", param_hint="--resume")
+        study = find_study(resume, outputs)
+        study_of.check_resumable(study)
+        tables.show_resumed(study, quiet=quiet)
+    else:
+        plan = _plan(str(config), options, jobs)
+        if dry_run:
+            tables.show_plan(plan, as_json=as_json)
+            return
+        study = study_of.begin(plan, outputs)
+        tables.show_begun(plan, study, quiet=quiet)
+    summary = study_of.run(
+        study,
+        study_of.Options(trials, jobs),
+        command=["dlrun", *sys.argv[1:]],
+        on_end=tables.trial_printer(study, quiet=quiet),
+    )
+    tables.show_end(study, summary, as_json=as_json)
+
+
+def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
+    from dlrun.environment import available_cores
+    from dlrun.machine import nvidia_gpus
+    from dlrun.studies.sweep import plan
+
+    loaded = _options.load(config, options, to_train=True)
+    if loaded.sweep:
+        _options.check_sweep(config, options, loaded)
+    device = loaded.runtime.device
+    gpus = 0 if device == "cpu" else 1 if device.startswith("gpu:") else nvidia_gpus()
+    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)

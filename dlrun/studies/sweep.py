@@ -1,0 +1,139 @@
+"""A search for better values of a config's keys: each trial is an ordinary run, Optuna says what the next one tries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.config.dumping import dump_config
+from dlrun.config.loading import load_config
+from dlrun.config.metric_names import more_is_better
+from dlrun.config.schema import Config, Kfold
+from dlrun.engine.signals import interrupted_by_signals
+from dlrun.errors import ConfigError, DlrunError, Interrupted, JobError
+from dlrun.files import make_folder, short, write_text
+from dlrun.jobs.local import starter
+from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED
+from dlrun.studies._study_dir import StudyDir
+
+if TYPE_CHECKING:
+    from dlrun.studies._sweep_trials import Ended
+
+VERB = "sweep"
+HOPELESS = 3  # trials that fail, with none that did not
+OnEnd = Callable[["Ended"], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep does: its config, trials at once, threads of each, GPUs they share, the metric and its mode."""
+
+    config: Config
+    slots: int
+    threads: int
+    gpus: int
+    monitor: str
+    mode: str
+
+
+def plan(config: Config, *, jobs: int | None, cores: int, gpus: int = 0) -> Plan:
+    """How the trials share the machine: `jobs` at once, without it one per GPU, else one per core (or fewer where the
+    config says how many threads each takes). Raises ConfigError for a config without the section `sweep`.
+    """
+    sweep = config.sweep
+    if sweep is None:
+        hint = "add `sweep: {space: {optimizer.learning_rate: {float: [1e-4, 1e-1], log: true}}}`"
+        raise ConfigError(f"the config {config.name} has no section `sweep`", hint=hint)
+    if sweep.objective == "kfold":
+        config = config.model_copy(update={"kfold": config.kfold or Kfold()})  # type: ignore[call-arg]
+    elif config.split.validation == 0 and config.split.kind != "given":
+        key = ("split", "validation")
+        raise ConfigError("trials are compared on validation rows, and split.validation is 0", key=key)
+    wanted = jobs or (gpus if gpus else max(1, cores // (config.runtime.threads or 1)))
+    slots = min(wanted, sweep.n_trials)
+    threads = config.runtime.threads or max(1, cores // slots)
+    monitor, mode = config.monitor.metric or "val_loss", config.monitor.mode
+    if mode == "auto":
+        mode = "max" if more_is_better(monitor) else "min"
+    return Plan(config, slots, threads, gpus, monitor, mode)
+
+
+def begin(plan: Plan, outputs: Path) -> StudyDir:
+    """Claim a directory and write the plan into it. Raises RunDirError."""
+    assert plan.config.sweep
+    study = StudyDir.create(outputs, plan.config.name, VERB)
+    make_folder(study.configs)
+    write_text(study.config_file, dump_config(plan.config))
+    shares = {"slots": plan.slots, "threads": plan.threads, "gpus": plan.gpus}
+    aim = {"monitor": plan.monitor, "mode": plan.mode, "n_trials": plan.config.sweep.n_trials}
+    study.start(verb=VERB, name=plan.config.name, plan={**shares, **aim})
+    return study
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep goes on: with another number of trials in all, or at once, than planned."""
+
+    n_trials: int | None = None
+    slots: int | None = None
+
+
+def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd) -> dict[str, Any]:
+    """Do what is missing of a sweep and return its summary, which is `summary.json`.
+
+    Trials that have ended are kept, others go on from their checkpoints. `on_end` hears of each trial's end. Raises
+    JobError when the first trials all fail, Interrupted with the command that goes on, DlrunError.
+    """
+    with study.owned():
+        planned = study.record()["plan"]
+        planned |= {"n_trials": options.n_trials or planned["n_trials"], "slots": options.slots or planned["slots"]}
+        study.start(command=command, plan=planned)
+        status, failure = COMPLETED, ""
+        try:
+            with interrupted_by_signals():
+                return _work(study, planned, on_end)
+        except KeyboardInterrupt as error:
+            status = INTERRUPTED
+            hint = f"go on with: dlrun sweep --resume {short(study.path)}"
+            raise Interrupted("stopped; trials that ran have their checkpoints", resumable=True, hint=hint) from error
+        except DlrunError as error:
+            status, failure = FAILED, str(error)
+            raise
+        except BaseException as error:
+            status, failure = FAILED, f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            study.end(status, **({"failure": failure} if failure else {}))
+
+
+def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, Any]:
+    from dlrun.studies import _sweep_summary
+    from dlrun.studies._sweep_search import Search
+    from dlrun.studies._sweep_trials import Watch, run_trials
+
+    config = load_config(study.config_file)
+    search = Search(study.path, config, planned["mode"])
+    watch = Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"])
+    missing = bool(search.unfinished()) or len(search.trials()) < planned["n_trials"]
+    warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # that worker sees no GPU
+    with starter(warm) as start:
+        for ended in run_trials(watch, start, planned["slots"], planned["n_trials"]):
+            on_end(ended)
+            _refuse_hopeless(study, search.trials(), ended)
+    return _sweep_summary.write(study, search, planned)
+
+
+def _refuse_hopeless(study: StudyDir, trials: list[Any], ended: Ended) -> None:
+    """Raise JobError when trials fail one after the other from the start."""
+    states = [trial.state.name for trial in trials if trial.state.is_finished()]
+    if len(states) >= HOPELESS and set(states) == {"FAIL"}:
+        hint = f"put it right and go on: dlrun sweep --resume {short(study.path)}"
+        raise JobError(f"the first {len(states)} trials failed, the last one: {ended.failure}", hint=hint)
+
+
+def check_resumable(study: StudyDir) -> None:
+    """Raise ConfigError for a study of another verb."""
+    if study.record().get("verb") != VERB:
+        raise ConfigError(f"{study.id} is no study of dlrun sweep")
