@@ -47,7 +47,7 @@ def train(
     began = time.perf_counter()
     if resume:
         check_resumable(resume, config)
-    with open_session(config) as session:
+    with open_session(config, shared=True) as session:
         run = resume or (RunDir.claim(run_dir) if run_dir else RunDir.create(outputs, config.name))
         with run.owned(new=resume is None), RunLog(run, on_event) as emit:
             if resume:

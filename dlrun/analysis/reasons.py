@@ -24,7 +24,8 @@ def reasons(run: RunDir, repetition: RunDir) -> list[str]:
     threads, cores = now.get("threads"), environment.available_cores()
     if isinstance(threads, int) and threads > cores:
         found.append(f"{threads} threads on {cores} core{'s' if cores > 1 else ''}")
-    return [*found, *_of_runtime(run, repetition, on_gpu=now.get("device") != "CPU"), *_of_sessions(before)]
+    on_gpu = not str(now.get("device")).endswith("CPU")  # "2 x CPU" with a strategy
+    return [*found, *_of_runtime(run, repetition, on_gpu=on_gpu), *_of_sessions(before)]
 
 
 def _places(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from dlrun.engine.callback_state import CallbackStates, restore_callbacks
 from dlrun.engine.progress import Progress
-from dlrun.engine.variables import state_variables
+from dlrun.engine.variables import metrics_variables, state_variables
 from dlrun.errors import RunDirError
 from dlrun.files import first_line
 
@@ -89,7 +89,7 @@ def take(
     """The generation for the epochs and steps done so far, in memory; its arrays may be those of the run itself."""
     groups = state_variables(model)
     if progress.step:  # at the end of an epoch they have served
-        groups["metrics"] = list(model.metrics_variables)
+        groups["metrics"] = metrics_variables(model)
     arrays = {
         f"{group}/{number}": _plain(keras.ops.convert_to_numpy(variable))
         for group, variables in groups.items()
@@ -275,7 +275,7 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[kera
 
 def restore_metrics(checkpoint: Checkpoint, model: keras.Model) -> None:
     """Bring the model's metrics to their values inside an epoch. Raises RunDirError."""
-    _assign(checkpoint, "metrics", model.metrics_variables)
+    _assign(checkpoint, "metrics", metrics_variables(model))
 
 
 def _assign(checkpoint: Checkpoint, group: str, variables: Sequence[Any]) -> None:

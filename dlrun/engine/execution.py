@@ -16,7 +16,7 @@ from dlrun.engine.checkpointing import Checkpoint
 from dlrun.engine.divergence import Diverged
 from dlrun.engine.execution_rules import Execution, choose_execution
 from dlrun.engine.feeding import Feeder, sample_order, streams
-from dlrun.engine.pipelines import batches_in_order, training_batches
+from dlrun.engine.pipelines import batches_in_order, left_over, one_batch, training_batches
 from dlrun.engine.progress import Progress
 from dlrun.engine.recorder import RecordingPlan, RunRecorder
 from dlrun.engine.resolve import Experiment
@@ -24,9 +24,10 @@ from dlrun.engine.saving import save_models
 from dlrun.engine.session import computes_on_gpu, set_jit_compile
 from dlrun.engine.signals import stop_on_signals
 from dlrun.engine.stepwise import fit_stepwise
+from dlrun.engine.variables import metrics_variables
 from dlrun.engine.weighting import sample_weights
 from dlrun.engine.whole_epoch import Steps, fit_whole_epochs, make_steps
-from dlrun.events import ModelReady
+from dlrun.events import ModelReady, Note
 from dlrun.seeds import child_seed
 
 
@@ -91,6 +92,7 @@ def train_model(
     seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
     plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard, rollbacks)
     _announce(model, experiment, monitor, execution)
+    _tell_left_over(experiment)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)
         try:
@@ -107,13 +109,13 @@ def _settle_execution(
     model: keras.Model, experiment: Experiment, callbacks: Sequence[keras.callbacks.Callback]
 ) -> Execution:
     """Choose how epochs are driven, once for the life of the run: it is part of its config from here on."""
-    training, rows = experiment.config.training, len(experiment.data.splits["training"])
+    training = experiment.config.training
     execution = choose_execution(
         experiment.config.runtime,
         model,
         callbacks,
         streams=streams(experiment.data.arrays),
-        steps=training.steps(rows) * training.epochs,
+        steps=_steps_per_epoch(experiment) * training.epochs,
         batch_size=training.batch_size,
         on_gpu=computes_on_gpu(),
     )
@@ -156,7 +158,7 @@ def _fit_from(
     done, steps_done = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
     clock = _EpochClock(experiment, done, steps_done)
     if checkpoint and steps_done:
-        _make_metrics(model, checkpoint, batches_in_order(feeder, rows[:1], 1))
+        _make_metrics(model, checkpoint, feeder, rows)
     logs = dict(checkpoint.state["logs"]) if checkpoint else {}
     epochs = range(done, done if checkpoint and checkpoint.stopped else training.epochs)
     hooks = [clock, recorder.watch, *callbacks]
@@ -185,10 +187,26 @@ def _fit_from(
     )
 
 
-def _make_metrics(model: keras.Model, checkpoint: Checkpoint, batches: Any) -> None:
+def _make_metrics(model: keras.Model, checkpoint: Checkpoint, feeder: Feeder, rows: np.ndarray) -> None:
     """Let Keras make the variables of metrics, which it else does in the first step, to put their values into them."""
-    if len(model.metrics_variables) != len(checkpoint.group("metrics")):
-        model._symbolic_build(data_batch=next(iter(batches)))
+    if len(metrics_variables(model)) != len(checkpoint.group("metrics")):
+        model._symbolic_build(data_batch=one_batch(feeder, rows[:1]))
+
+
+def _steps_per_epoch(experiment: Experiment) -> int:
+    training = experiment.config.training
+    samples = training.samples_per_epoch(len(experiment.data.splits["training"]))
+    return math.ceil((samples - left_over(samples, training=True)) / training.batch_size)
+
+
+def _tell_left_over(experiment: Experiment) -> None:
+    """Say how many rows are left out, where devices share batches."""
+    rows = {name: len(found) for name, found in experiment.data.splits.items() if name != "test"}
+    rows["training"] = experiment.config.training.samples_per_epoch(rows["training"])
+    for name, count in rows.items():
+        if left := left_over(count, training=name == "training"):
+            text = f"devices take equal shares of a batch, so each epoch leaves out {left} of the {count} {name} rows"
+            experiment.emit(Note(text))
 
 
 def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, str], execution: Execution) -> None:
@@ -198,7 +216,7 @@ def _announce(model: keras.Model, experiment: Experiment, monitor: tuple[str, st
             parameters=model.count_params(),
             trainable_parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
             epochs=training.epochs,
-            steps_per_epoch=training.steps(len(experiment.data.splits["training"])),
+            steps_per_epoch=_steps_per_epoch(experiment),
             monitor=monitor[0],
             mode="max" if monitor[1] == "max" else "min",
             execution=execution.mode,

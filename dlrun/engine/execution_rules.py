@@ -43,7 +43,10 @@ def choose_execution(
     """
     on_jax = keras.backend.backend() == "jax"
     compilable = all(layer.supports_jit for layer in model._flatten_layers())
+    shared = runtime.strategy != "none"
     reason = why_stepwise(model, callbacks, streams=streams)
+    if shared:
+        reason = reason or f"runtime.strategy is {runtime.strategy}"
     if on_jax and (runtime.jit_compile is False or not compilable):
         reason = reason or "JAX compiles whole epochs, and jit_compile is false or a layer does not allow it"
     if runtime.execution == "whole_epoch" and reason:
@@ -54,7 +57,8 @@ def choose_execution(
     jit = runtime.jit_compile
     if jit == "auto":
         pays = on_jax or (model.jit_compile if on_gpu else pays_to_compile(model, steps, batch_size, mode))
-        jit = compilable and pays and (on_jax or not on_gpu or not runtime.deterministic)
+        safe = on_jax or not (shared or (on_gpu and runtime.deterministic))  # shared: it may hang (keras#20763)
+        jit = compilable and pays and safe
     return Execution(mode, jit, reason)
 
 

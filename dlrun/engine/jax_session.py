@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
+import keras
 from jax._src import xla_bridge
 
 from dlrun import environment
@@ -55,6 +57,24 @@ def use_cpu() -> None:
 def use_gpu(number: int) -> None:
     """Compute on this GPU."""
     jax.config.update("jax_default_device", _gpus()[number])
+
+
+def devices_like(device: str) -> list[str]:
+    """All devices of the same kind that this session may use."""
+    return [f"{found.platform}:{found.id}" for found in (_gpus() if device.startswith("/GPU") else jax.devices("cpu"))]
+
+
+def share(device: str) -> AbstractContextManager[Any]:
+    """A scope in which models are made on all these devices, and each batch is shared by them."""
+    sharing = keras.distribution.DataParallel(devices=devices_like(device), auto_shard_dataset=False)
+    scope: AbstractContextManager[Any] = sharing.scope()
+    return scope
+
+
+def count_sharing() -> int:
+    """The devices that share a batch in the scope that is open."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(distribution.device_mesh.devices.size)
 
 
 def device_name(device: str) -> str:

@@ -9,16 +9,49 @@ import keras
 import numpy as np
 
 from dlrun.engine.feeding import Feeder, Order, Purpose, make_batch
+from dlrun.engine.session import count_sharing
 
 
 def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -> Any:
     """A pipeline that asks `order` for an epoch each time it is iterated, and begins with the first step to do."""
-    return _make_pipeline(feeder, order, rows, batch_size, "training")
+    kept = rows - left_over(rows, training=True)
+
+    def shared_order() -> tuple[np.ndarray, int, int]:
+        found, seed, first = order()
+        return found[:kept], seed, first
+
+    return _shared(_make_pipeline(feeder, shared_order, kept, batch_size, "training"), kept, batch_size)
 
 
 def batches_in_order(feeder: Feeder, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> Any:
     """A pipeline over fixed rows, for validation, evaluation and (without targets) prediction."""
-    return _make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), batch_size, "validation" if targets else "inputs")
+    purpose: Purpose = "validation" if targets else "inputs"
+    rows = rows[: len(rows) - left_over(len(rows), training=False)]
+    return _shared(_make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), batch_size, purpose), len(rows), batch_size)
+
+
+def one_batch(feeder: Feeder, rows: np.ndarray) -> Any:
+    """Inputs, targets and weights of these rows, for one device."""
+    return next(iter(_make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), len(rows), "validation")))
+
+
+def left_over(rows: int, *, training: bool) -> int:
+    """How many of so many rows the devices that share each batch must leave out of an epoch; 0 for one device.
+
+    In training each device counts the same, so that they must take equal shares, also of a partial last batch. JAX
+    cannot divide a batch in any other way.
+    """
+    return rows % count_sharing() if training or keras.backend.backend() == "jax" else 0
+
+
+def _shared(pipeline: Any, rows: int, batch_size: int) -> Any:
+    """The pipeline for the devices that share each batch; on JAX Keras divides a batch itself."""
+    devices = count_sharing()
+    if devices == 1 or keras.backend.backend() != "tensorflow":
+        return pipeline
+    from dlrun.engine.tensorflow_sharing import share_batches
+
+    return share_batches(pipeline, math.ceil(rows / batch_size), devices)
 
 
 def _make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> Any:

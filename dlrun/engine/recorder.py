@@ -142,7 +142,7 @@ class RunRecorder(keras.callbacks.Callback):
         row = _numbers(logs or {})
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
-            row.setdefault("learning_rate", float(optimizer.learning_rate))
+            row.setdefault("learning_rate", float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
         now, stop, stopped = time.perf_counter(), self.stop_asked(), bool(self.model.stop_training)
         last = stopped or epoch + 1 == self.params.get("epochs")
         due = stop or last or now >= self._next_writing

@@ -68,8 +68,9 @@ class Experiment:
 
 
 @contextlib.contextmanager
-def open_session(config: Config) -> Iterator[Session]:
-    """Steps 2 to 4 of a run: environment, session, plugins and builders.
+def open_session(config: Config, *, shared: bool = False) -> Iterator[Session]:
+    """Steps 2 to 4 of a run: environment, session, plugins and builders. Only when the work can be `shared` by devices
+    does `runtime.strategy` count; whatever a run leaves behind works on one.
 
     What plugins print goes to stderr, since stdout is for results; errors raised inside get their place in the config.
     Raises DlrunError.
@@ -77,7 +78,9 @@ def open_session(config: Config) -> Iterator[Session]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             environment.set_environment(config.runtime.backend, config.runtime.device)
-            session = start_session(config.runtime, config.training_seed)
+            runtime = config.runtime if shared else config.runtime.model_copy(update={"strategy": "none"})
+            session = start_session(runtime, config.training_seed)
+            _check_shares(config, session.replicas)
             for plugin in config.plugins:
                 load_plugin(plugin)
             builders(config)
@@ -85,6 +88,18 @@ def open_session(config: Config) -> Iterator[Session]:
     except DlrunError as error:
         error.located(config.place)
         raise
+
+
+def _check_shares(config: Config, replicas: int) -> None:
+    """Raise ConfigError when devices cannot take equal shares of a batch: each counts the same in a step."""
+    size = config.training.batch_size
+    if size % replicas:
+        raise ConfigError(
+            f"training.batch_size is {size}, and {replicas} devices take equal shares of it",
+            key=("training", "batch_size"),
+            expected=f"a multiple of {replicas}",
+            hint=f"try -s training.batch_size={size + replicas - size % replicas}",
+        )
 
 
 def builders(config: Config) -> dict[str, Callable[..., Any]]:

@@ -8,6 +8,7 @@ import traceback
 from dlrun.config.schema import Config
 from dlrun.engine.execution import Outcome
 from dlrun.engine.resolve import Experiment
+from dlrun.engine.session import shared_by_devices
 from dlrun.errors import DlrunError, TrainingError
 from dlrun.files import first_line
 from dlrun.registry import ROUTINES
@@ -22,7 +23,8 @@ def run_routine(experiment: Experiment) -> Outcome:
     config = experiment.config
     routine = ROUTINES.get(config.routine.name)
     try:
-        outcome = routine(experiment, **config.routine.parameters)
+        with shared_by_devices(config.runtime):
+            outcome = routine(experiment, **config.routine.parameters)
     except DlrunError:
         raise
     except (Exception, SystemExit) as error:  # boundary: Keras, TensorFlow or the user's routine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from types import ModuleType
@@ -18,12 +19,16 @@ CPU = "/CPU:0"
 
 @dataclass(frozen=True)
 class Session:
-    """Where and how this run computes: the device's place and name, the threads, whether operations repeat exactly."""
+    """Where and how this run computes: the device's place and name, the threads, whether operations repeat exactly.
+
+    `replicas` devices of that kind share each batch.
+    """
 
     device: str
     device_name: str
     threads: int
     deterministic: bool
+    replicas: int = 1
 
 
 def start_session(runtime: Runtime, seed: int) -> Session:
@@ -37,19 +42,36 @@ def start_session(runtime: Runtime, seed: int) -> Session:
     threads = backend.set_threads(runtime.threads or environment.available_cores())
     if runtime.deterministic is True:  # before the first look at the devices
         backend.make_deterministic()
-    device = _choose_device(runtime.device, backend)
+    device = _choose_device(runtime, backend)
     if runtime.deterministic == "auto" and device == CPU and not backend.is_deterministic(device):
         backend.make_deterministic()
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(child_seed(seed, "init"))
     backend.set_precision(runtime.precision)
     keras.config.set_dtype_policy(runtime.precision)
-    return Session(device, backend.device_name(device), threads, backend.is_deterministic(device))
+    name, replicas = backend.device_name(device), 1
+    if runtime.strategy != "none":
+        replicas = _count_replicas(runtime.strategy, device, backend)
+        name = f"{replicas} x {name}"
+    return Session(device, name, threads, backend.is_deterministic(device), replicas)
 
 
 def computes_on_gpu() -> bool:
     """Whether Keras computes on a GPU in this session."""
     return bool(_backend_module().visible_gpus())
+
+
+def shared_by_devices(runtime: Runtime) -> contextlib.AbstractContextManager[object]:
+    """The scope in which a model is made and trained by all devices, as `runtime.strategy` says."""
+    if runtime.strategy == "none":
+        return contextlib.nullcontext()
+    scope: contextlib.AbstractContextManager[object] = _backend_module().share("/GPU:0" if computes_on_gpu() else CPU)
+    return scope
+
+
+def count_sharing() -> int:
+    """The devices that share each batch in the scope that is open; 1 outside of one."""
+    return int(_backend_module().count_sharing())
 
 
 def set_jit_compile(model: keras.Model, jit_compile: bool) -> None:
@@ -68,9 +90,9 @@ def _backend_module() -> ModuleType:
     return tensorflow_session
 
 
-def _choose_device(device: str, backend: ModuleType) -> str:
-    """`/CPU:0` or `/GPU:n`, and only that one in use from here on."""
-    gpus = backend.count_gpus()
+def _choose_device(runtime: Runtime, backend: ModuleType) -> str:
+    """`/CPU:0` or `/GPU:n`, and only that one in use from here on, or with a strategy all GPUs."""
+    device, gpus = runtime.device, backend.count_gpus()
     if device == "cpu" or (device == "auto" and not gpus):
         backend.use_cpu()
         return CPU
@@ -81,5 +103,20 @@ def _choose_device(device: str, backend: ModuleType) -> str:
             key=("runtime", "device"),
             hint=f"use auto or cpu; for NVIDIA GPUs install the extra: pip install 'dlrun[{backend.GPU_EXTRA}]'",
         )
-    backend.use_gpu(number)
+    if runtime.strategy == "none":
+        backend.use_gpu(number)
     return f"/GPU:{number}"
+
+
+def _count_replicas(strategy: str, device: str, backend: ModuleType) -> int:
+    """The devices that a strategy uses. Raises DeviceError when there is only one."""
+    replicas = len(backend.devices_like(device))
+    if replicas < 2:
+        kind = "GPU" if device.startswith("/GPU") else "CPU device"
+        raise DeviceError(
+            f"runtime.strategy is {strategy}, and {backend.NAME} sees one {kind}",
+            key=("runtime", "strategy"),
+            expected="two or more devices of one kind",
+            hint="remove runtime.strategy; CUDA_VISIBLE_DEVICES may hide GPUs that are there",
+        )
+    return replicas

@@ -26,7 +26,8 @@ def fit_stepwise(
     hooks: Any = list(callbacks)
     if steps_done and len(epochs):
         _pass_over(model, steps_done, first_logs or {})
-        shared = {"model": model, "epochs": epochs.stop, "steps": len(batches), "verbose": 0}
+        steps = len(batches) if hasattr(batches, "__len__") else int(batches.cardinality)
+        shared = {"model": model, "epochs": epochs.stop, "steps": steps, "verbose": 0}
         hooks = _LaterHooks(steps_done, hooks, add_history=True, **shared)
     model.fit(
         batches,

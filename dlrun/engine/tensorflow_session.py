@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -44,6 +45,22 @@ def use_cpu() -> None:
 def use_gpu(number: int) -> None:
     """Compute on this GPU."""
     tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[number], "GPU")
+
+
+def devices_like(device: str) -> list[str]:
+    """All devices of the same kind that this session may use."""
+    return [found.name for found in tf.config.list_logical_devices(device.strip("/").partition(":")[0])]
+
+
+def share(device: str) -> AbstractContextManager[Any]:
+    """A scope in which models are made on all these devices, and each batch is shared by them."""
+    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(devices_like(device)).scope()
+    return scope
+
+
+def count_sharing() -> int:
+    """The devices that share a batch in the scope that is open."""
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def device_name(device: str) -> str:

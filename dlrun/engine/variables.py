@@ -25,6 +25,12 @@ def state_variables(model: keras.Model) -> dict[str, list[Any]]:
     return groups
 
 
+def metrics_variables(model: keras.Model) -> list[Any]:
+    """The variables of a model's metrics; where devices share batches, those of each device, which add up its own."""
+    own = [getattr(variable.value, "values", None) for variable in model.metrics_variables]
+    return [one for variable, parts in zip(model.metrics_variables, own, strict=True) for one in parts or [variable]]
+
+
 def best_state(model: keras.Model) -> list[np.ndarray]:
     """Copies of all that a `.keras` file of the model holds: its weights, and the state of its optimizers."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _saved_variables(model)]
@@ -52,7 +58,7 @@ def weights_are_finite(model: keras.Model) -> bool:
 
 def learning_rates(model: keras.Model) -> list[float]:
     """The rate of each optimizer."""
-    return [float(one.learning_rate) for one in optimizers(model)]
+    return [float(keras.ops.convert_to_numpy(one.learning_rate)) for one in optimizers(model)]
 
 
 def set_learning_rates(model: keras.Model, rates: Sequence[float]) -> None:
