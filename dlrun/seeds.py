@@ -1,7 +1,8 @@
 """The seed tree: every source of randomness has a seed of its own, derived from one root seed.
 
 A child seed depends on the root and on its name only, so that adding a step never shifts another step's randomness.
-Names in use: `data`, `split`, `shuffle`, `init`, `augment`, `bootstrap`, `baseline`, `("fold", k)`, `("trial", k)`.
+Names in use: `data`, `split`, `shuffle`, `init`, `augment`, `bootstrap`, `baseline`, `("fold", k)`, `("trial", k)`,
+`("repeat", k)`.
 """
 
 from __future__ import annotations

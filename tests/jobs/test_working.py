@@ -131,7 +131,7 @@ def several_workers(queue, count):
 
 @pytest.mark.slow
 def test_no_two_leases_overlap_and_every_run_ends_once_whatever_is_killed(queue, tmp_path, monkeypatch):
-    monkeypatch.setenv("STUB_SECONDS", "0.2")
+    monkeypatch.setenv("STUB_SECONDS", "0.6")
     queue.add(requests(200))
     chance = random.Random(1)
     deadline = time.monotonic() + 500
