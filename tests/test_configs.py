@@ -6,9 +6,9 @@ from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import load_config
 from dlrun.rehearse import rehearse, summarise
 
-BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes", "social_posts", "question_answers"}
+BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes", "social_posts", "question_answers", "digits_sweep"}
 WITH_SAMPLE = {
-    *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "imdb_raw", "reuters", "boston_housing"),
+    *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "imdb_raw", "reuters", "boston_housing", "boston_sweep"),
     *("mnist", "mnist_convnet", "fashion_mnist", "cifar10"),
 }
 NEED_FILES = {"titanic", "adult", "california_housing", "cats_dogs", "jena"}

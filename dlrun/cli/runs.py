@@ -79,17 +79,25 @@ def _run_row(run: RunDir) -> dict[str, Any]:
     return row
 
 
+def _study_facts(summary: dict[str, Any]) -> dict[str, Any]:
+    """Of folds the recommended epoch and their mean there, of a sweep what its best trial has."""
+    best, metric = summary["best"], summary["monitor"]
+    if summary.get("verb") == "sweep":
+        facts = {"best_epoch": best["best_epoch"], "value": best["value"]} if best else {}
+    else:
+        facts = {"best_epoch": summary["recommended_epochs"], "value": best[metric]["mean"]}
+    return {"metric": metric, **facts}
+
+
 def _study_row(study: StudyDir) -> dict[str, Any]:
-    """As of a run: the recommended epoch, and the mean of the folds there."""
+    """As of a run, with what its summary says."""
     from dlrun.errors import RunDirError
 
     row = _row(study.path, "")
     try:
         row |= {"started": study.record()["started"], "status": study.status()}
         if study.summary_file.exists():
-            summary = study.summary()
-            row |= {"best_epoch": summary["recommended_epochs"], "metric": summary["monitor"]}
-            row["value"] = summary["best"][summary["monitor"]]["mean"]
+            row |= _study_facts(study.summary())
     except (RunDirError, KeyError, TypeError):
         row["status"] = "damaged"
     return row

@@ -48,6 +48,8 @@ class Archive:
                 self._runs.setdefault(str(record.get("identity")), []).append(run)
         for study in list_studies(self.outputs):
             try:
+                if study.record().get("verb") != "kfold":
+                    continue
                 self._studies.setdefault(identity(load_config(study.config_file), study=True), []).append(study)
             except DlrunError:
                 continue

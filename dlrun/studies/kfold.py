@@ -79,7 +79,7 @@ def unfinished(plan: Plan, outputs: Path) -> StudyDir | None:
     wanted = dump_config(plan.config)
     for study in reversed(list_studies(outputs)):
         same = study.config_file.exists() and study.config_file.read_text(encoding="utf-8") == wanted
-        if same and study.path.parent.name == plan.config.name:
+        if same and study.path.parent.name == plan.config.name and study.id.endswith("-kfold"):
             return study if study.status() in (INTERRUPTED, FAILED) else None
     return None
 
