@@ -14,13 +14,15 @@ from typing import Any
 from rich.console import Console
 
 from bench.machine import machine_line
+from bench.many import MANY, ManyResult, measure_many
 from bench.measuring import Side, SideFailedError, run_side
 from bench.pairs import FOLDER, PAIRS, Pair, data_folders, find_data
 from bench.results import Result, geometric_mean
 from bench.startup import StartUp, measure_startup
-from bench.tables import markdown, screen_table, write_markdown
+from bench.tables import many_table, markdown, screen_table, write_markdown
 
 NO_DATA = "no data"
+NAMES = [one.name for one in (*PAIRS, *MANY)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,23 +30,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 140)
     pairs = [pair for pair in PAIRS if not options.only or pair.name in options.only]
+    many = [one for one in MANY if (one.name in options.only if options.only else not options.quick)]
     about = [f"{machine_line()}. {date.today()}, {_what(options)}."]
     console.print(about[0])
-    results = measure_all(pairs, options.rounds or (1 if options.quick else 3), console, quick=options.quick)
+    rounds = options.rounds or (1 if options.quick else 3)
+    results = measure_all(pairs, rounds, console, quick=options.quick)
+    studies = [_measure_study(ManyResult(one), rounds, console) for one in many]
     startup = [] if options.only else _startup(5 if options.quick else 15, console)
-    console.print(screen_table(results))
+    if results:
+        console.print(screen_table(results))
+    if studies:
+        console.print(many_table(studies))
     for item in startup:
         console.print(f"{item.command}: {item.seconds:.3f} s")
     if options.markdown:
-        write_markdown(options.markdown, markdown(results, startup, about))
+        write_markdown(options.markdown, markdown(results, studies, startup, about))
     if options.json:
-        options.json.write_text(json.dumps(_report(results, startup, about), indent=1) + "\n", encoding="utf-8")
-    return int(any(result.problem and result.problem != NO_DATA for result in results))
+        options.json.write_text(
+            json.dumps(_report(results, studies, startup, about), indent=1) + "\n", encoding="utf-8"
+        )
+    problems = [result.problem for result in results] + [result.problem for result in studies]
+    return int(any(problem and problem != NO_DATA for problem in problems))
 
 
 def measure_all(pairs: Sequence[Pair], rounds: int, console: Console, *, quick: bool) -> list[Result]:
     """All pairs, one process at a time: script, dlrun, dlrun, script, and so on. A failure ends its own pair only."""
-    found = {pair.file: path for pair in pairs if pair.file and (path := find_data(pair))}
+    found = {pair.file: path for pair in pairs if pair.file and (path := find_data(pair.file))}
     results = []
     with data_folders(found) as variables:
         for pair in pairs:
@@ -62,6 +73,23 @@ def measure_all(pairs: Sequence[Pair], rounds: int, console: Console, *, quick: 
             if result.problem:
                 console.print(f"{pair.name}: {result.problem}", style="red", markup=False)
     return results
+
+
+def _measure_study(result: ManyResult, rounds: int, console: Console) -> ManyResult:
+    """The result with its figures, or its problem."""
+    file = result.many.file
+    path = find_data(file) if file else None
+    if file and path is None:
+        result.problem = NO_DATA
+    else:
+        with data_folders({file: path} if path else {}) as variables:
+            try:
+                measure_many(result, rounds, variables, lambda line: console.print(line, highlight=False))
+            except SideFailedError as error:
+                result.problem = str(error)
+    if result.problem:
+        console.print(f"{result.many.name}: {result.problem}", style="red", markup=False)
+    return result
 
 
 def measure(result: Result, rounds: int, variables: dict[str, str], console: Console, *, quick: bool) -> None:
@@ -101,11 +129,14 @@ def _startup(times: int, console: Console) -> list[StartUp]:
         return []
 
 
-def _report(results: Sequence[Result], startup: Sequence[StartUp], about: Sequence[str]) -> dict[str, Any]:
+def _report(
+    results: Sequence[Result], studies: Sequence[ManyResult], startup: Sequence[StartUp], about: Sequence[str]
+) -> dict[str, Any]:
     means = {what: geometric_mean(results, what) for what in ("wall", "epoch", "memory")}
     return {
         "about": list(about),
         "pairs": [result.as_json() for result in results],
+        "many": [result.as_json() for result in studies],
         "geometric_mean": means,
         "startup": {item.command: item.seconds for item in startup},
     }
@@ -120,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, few epochs, part of the rows: five minutes")
     parser.add_argument("--rounds", type=int, help="how often each side runs (3)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=[p.name for p in PAIRS], help="these pairs only")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=NAMES, help="these only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to FILE, or between its markers")
     return parser

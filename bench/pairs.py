@@ -64,13 +64,13 @@ PAIRS = (
 )
 
 
-def find_data(pair: Pair) -> Path | None:
-    """The data file of a pair in `$DLRUN_DATA` or, if Keras publishes it, in Keras' cache; None when it is nowhere."""
-    name = Path(pair.file).name
+def find_data(file: str) -> Path | None:
+    """A data file in `$DLRUN_DATA` or, if Keras publishes it, in Keras' cache; None when it is nowhere."""
+    name = Path(file).name
     places = []
     if root := os.environ.get("DLRUN_DATA"):
-        places += [Path(root) / pair.file, Path(root) / name]
-    if pair.file != JENA:
+        places += [Path(root) / file, Path(root) / name]
+    if file != JENA:
         keras_home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
         places.append(keras_home / "datasets" / name)
     return next((place.absolute() for place in places if place.is_file()), None)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from bench.many import HEAD as MANY_HEAD
+from bench.many import ManyResult
 from bench.results import Result, geometric_mean
 from bench.startup import StartUp
 
@@ -41,7 +43,17 @@ def screen_table(results: Sequence[Result]) -> Table:
     return table
 
 
-def markdown(results: Sequence[Result], startup: Sequence[StartUp], about: Sequence[str]) -> str:
+def many_table(results: Sequence[ManyResult]) -> Table:
+    """Commands that make many runs, for a terminal."""
+    table = Table(*MANY_HEAD, box=None)
+    for result in results:
+        table.add_row(*result.cells())
+    return table
+
+
+def markdown(
+    results: Sequence[Result], studies: Sequence[ManyResult], startup: Sequence[StartUp], about: Sequence[str]
+) -> str:
     """Machine, table, problems and start-up times as Markdown."""
     lines = [
         *about,
@@ -53,6 +65,8 @@ def markdown(results: Sequence[Result], startup: Sequence[StartUp], about: Seque
     lines += [_row(row) for row in [*map(cells, results), mean_cells(results)]]
     problems = [f"- {result.pair.name}: {result.problem.splitlines()[0]}" for result in results if result.problem]
     lines += ["", *problems] if problems else []
+    if studies:
+        lines += ["", _row(MANY_HEAD), _row(["---"] * len(MANY_HEAD)), *(_row(one.cells()) for one in studies)]
     if startup:
         lines += ["", _row(["command", "seconds", "of the bare program"]), _row(["---"] * 3)]
         lines += [_row([f"{s.command}", f"{s.seconds:.3f}", f"{s.seconds / startup[0].seconds:.2f}"]) for s in startup]

@@ -34,7 +34,7 @@ def test_every_script_has_its_config_and_its_pair():
         assert pair.script.exists()
         assert load_config(pair.config).name == pair.name
     folder = PAIRS[0].script.parent
-    assert {path.stem for path in folder.glob("*.py")} == set(BY_NAME)
+    assert {path.stem for path in folder.glob("*.py")} == {*BY_NAME, "boston_kfold"}
 
 
 @pytest.mark.parametrize("name", [pair.name for pair in PAIRS])
@@ -138,7 +138,7 @@ def test_a_failed_process_is_told_with_the_end_of_its_output():
 
 def test_a_markdown_table_has_a_row_per_pair_and_says_what_is_missing():
     rows = [result(), Result(BY_NAME["jena_gru"], problem="no data")]
-    text = markdown(rows, [], ["a machine"])
+    text = markdown(rows, [], [], ["a machine"])
     assert "| digits | 3 x 30 | 10.0 / 5.00 | 2.00 |" in text
     assert "| jena_gru | no data |" in text
     assert "| mean |  |  | 2.00 |" in text
@@ -158,16 +158,16 @@ def test_a_page_with_markers_keeps_what_is_around_them(tmp_path):
 def test_data_is_found_below_the_data_folder_and_in_keras_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("DLRUN_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    assert find_data(BY_NAME["boston"]) is None
+    assert find_data(BY_NAME["boston"].file) is None
     cached = tmp_path / "keras" / "datasets" / "boston_housing.npz"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"1")
-    assert find_data(BY_NAME["boston"]) == cached
+    assert find_data(BY_NAME["boston"].file) == cached
     own = tmp_path / "data" / "boston_housing" / "boston_housing.npz"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"2")
     monkeypatch.setenv("DLRUN_DATA", str(tmp_path / "data"))
-    assert find_data(BY_NAME["boston"]) == own
+    assert find_data(BY_NAME["boston"].file) == own
 
 
 def test_both_sides_get_links_to_the_files(tmp_path):
@@ -197,7 +197,7 @@ def test_a_broken_pair_leaves_the_others(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(program, "run_script", run)
     monkeypatch.setattr(program, "run_dlrun", run)
-    monkeypatch.setattr(program, "find_data", lambda pair: tmp_path)
+    monkeypatch.setattr(program, "find_data", lambda file: tmp_path)
     assert main(["--only", "digits", "boston"]) == 1
     shown = capsys.readouterr().out
     assert "boston: exit code 1" in shown

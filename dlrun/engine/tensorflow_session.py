@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
@@ -54,8 +55,14 @@ def devices_like(device: str) -> list[str]:
 
 def share(device: str) -> AbstractContextManager[Any]:
     """A scope in which models are made on all these devices, and each batch is shared by them."""
-    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(devices_like(device)).scope()
+    scope: AbstractContextManager[Any] = _mirrored(tuple(devices_like(device))).scope()
     return scope
+
+
+@cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One strategy for the life of a process: the reductions of a second one would be taken for those of the first."""
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def count_sharing() -> int:
