@@ -196,7 +196,7 @@ def _make_metrics(model: keras.Model, checkpoint: Checkpoint, feeder: Feeder, ro
 def _steps_per_epoch(experiment: Experiment) -> int:
     training = experiment.config.training
     samples = training.samples_per_epoch(len(experiment.data.splits["training"]))
-    return math.ceil((samples - left_over(samples, training=True)) / training.batch_size)
+    return math.ceil((samples - left_over(samples)) / training.batch_size)
 
 
 def _tell_left_over(experiment: Experiment) -> None:
@@ -204,7 +204,7 @@ def _tell_left_over(experiment: Experiment) -> None:
     rows = {name: len(found) for name, found in experiment.data.splits.items() if name != "test"}
     rows["training"] = experiment.config.training.samples_per_epoch(rows["training"])
     for name, count in rows.items():
-        if left := left_over(count, training=name == "training"):
+        if left := left_over(count):
             text = f"devices take equal shares of a batch, so each epoch leaves out {left} of the {count} {name} rows"
             experiment.emit(Note(text))
 

@@ -14,7 +14,7 @@ from dlrun.engine.session import count_sharing
 
 def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -> Any:
     """A pipeline that asks `order` for an epoch each time it is iterated, and begins with the first step to do."""
-    kept = rows - left_over(rows, training=True)
+    kept = rows - left_over(rows)
 
     def shared_order() -> tuple[np.ndarray, int, int]:
         found, seed, first = order()
@@ -26,7 +26,7 @@ def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -
 def batches_in_order(feeder: Feeder, rows: np.ndarray, batch_size: int, *, targets: bool = True) -> Any:
     """A pipeline over fixed rows, for validation, evaluation and (without targets) prediction."""
     purpose: Purpose = "validation" if targets else "inputs"
-    rows = rows[: len(rows) - left_over(len(rows), training=False)]
+    rows = rows[: len(rows) - left_over(len(rows))]
     return _shared(_make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), batch_size, purpose), len(rows), batch_size)
 
 
@@ -35,13 +35,13 @@ def one_batch(feeder: Feeder, rows: np.ndarray) -> Any:
     return next(iter(_make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), len(rows), "validation")))
 
 
-def left_over(rows: int, *, training: bool) -> int:
+def left_over(rows: int) -> int:
     """How many of so many rows the devices that share each batch must leave out of an epoch; 0 for one device.
 
-    In training each device counts the same, so that they must take equal shares, also of a partial last batch. JAX
-    cannot divide a batch in any other way.
+    They take equal shares, also of a partial last batch: in training each device counts the same, Keras cannot begin
+    with a batch of other shares, and JAX divides into no other ones.
     """
-    return rows % count_sharing() if training or keras.backend.backend() == "jax" else 0
+    return rows % count_sharing()
 
 
 def _shared(pipeline: Any, rows: int, batch_size: int) -> Any:
