@@ -15,8 +15,9 @@ from dlrun.cli._output import echo, err, number, plain_table
 from dlrun.config.loading import load_config
 from dlrun.files import short
 from dlrun.jobs.endings import BROKEN, DONE, OPEN, RUNNING, WAITING, end_of_output
+from dlrun.jobs.entries import Entry
 from dlrun.jobs.leases import gpu_of
-from dlrun.jobs.queue import Entry, Queue
+from dlrun.jobs.queue import Queue
 from dlrun.run_dir import RunDir
 from dlrun.studies.batch import metrics_of
 

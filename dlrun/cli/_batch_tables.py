@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.cli._output import echo, number, plain_table, print_json, show
 from dlrun.files import short
 from dlrun.jobs.endings import BROKEN, CANCELLED, DONE, RUNNING, WAITING
-from dlrun.jobs.queue import Entry
+from dlrun.jobs.entries import Entry
 from dlrun.studies.batch import metrics_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def show_plan(planned: Sequence[Planned], box: Box, *, rerun: bool, as_json: boo
     echo(f"{_runs(to_do)} to do, {_box_text(box)}")
 
 
-def tell_begin(entries: Sequence[Entry], skipped: Sequence[Planned], box: Box, *, quiet: bool) -> None:
+def tell_begin(
+    entries: Sequence[Entry], skipped: Sequence[Planned], box: Box, *, paused: bool = False, quiet: bool = False
+) -> None:
     """How much is to do, on stderr."""
     if quiet:
         return
@@ -59,7 +61,8 @@ def tell_begin(entries: Sequence[Entry], skipped: Sequence[Planned], box: Box, *
             echo(f"skipped: {one.source}, equal to {short(one.equal.path)}", err=True)
     counts = Counter(entry.state for entry in {entry.number: entry for entry in entries}.values())
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing to do"
-    echo(f"queue: {told}; {_box_text(box)}", err=True)
+    held = "; the queue is paused, end it: dlrun queue resume" if paused else ""
+    echo(f"queue: {told}; {_box_text(box)}{held}", err=True)
 
 
 def show_end(rows: Sequence[dict[str, Any]], skipped: Sequence[Planned], *, as_json: bool) -> None:

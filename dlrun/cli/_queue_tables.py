@@ -14,7 +14,8 @@ from dlrun.files import short
 from dlrun.jobs.endings import RUNNING, WAITING
 
 if TYPE_CHECKING:
-    from dlrun.jobs.queue import Entry, Queue
+    from dlrun.jobs.entries import Entry
+    from dlrun.jobs.queue import Queue
 
 _MESSAGE_WIDTH = 80
 

@@ -66,7 +66,7 @@ def batch(
     queue = Queue(outputs)
     entries = study.enqueue(planned, queue, rerun=rerun) if configs else queue.entries()
     skipped = [one for one in planned if one.equal is not None and not rerun]
-    tables.tell_begin(entries, skipped, box, quiet=quiet)
+    tables.tell_begin(entries, skipped, box, paused=queue.paused(), quiet=quiet)
     wanted = {entry.number for entry in entries} if configs else None
     with watching(queue, quiet=quiet, as_json=as_json) as on_look:
         ended = study.run(queue, box, wanted, 1 if fail_fast else max_failures, on_look)

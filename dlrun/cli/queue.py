@@ -16,7 +16,8 @@ from dlrun.cli._output import echo
 from dlrun.cli.batch import Gpus, Jobs, PerGpu, box_of
 
 if TYPE_CHECKING:
-    from dlrun.jobs.queue import Entry, Queue
+    from dlrun.jobs.entries import Entry
+    from dlrun.jobs.queue import Queue
 
 app = typer.Typer(no_args_is_help=True, help="Show and change the queue that `dlrun batch` works on.")
 Numbers = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers, as `dlrun queue ls` shows them.")]
@@ -89,7 +90,8 @@ def cancel(jobs: Numbers, outputs: Outputs = _options.DEFAULT_OUTPUTS, as_json: 
     queue = _needed(outputs)
     entries = queue.cancel(jobs)
     for entry in entries:
-        if entry.state == RUNNING and entry.process and not alive(entry.owner or {}):  # else its owner stops it
+        watched = alive(entry.owner or {}) and entry.owner != entry.process  # then its owner stops it
+        if entry.state == RUNNING and entry.process and not watched:
             SeenProcess(entry.process).terminate()
     _tell(entries, queue, as_json=as_json)
 

@@ -11,70 +11,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from dlrun.errors import JobError, UnknownNameError
 from dlrun.files import make_folder
 from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, STATES, WAITING, Attempt, after
+from dlrun.jobs.entries import TABLES, Entry, Request, entry_of
 from dlrun.jobs.job import Job
 from dlrun.jobs.leases import Box, Needs
 from dlrun.run_dir import alive, this_process
 
 FORMAT = 1
 _PATIENCE_SECONDS = 60.0  # for another process' transaction
-_TABLES = """
-CREATE TABLE IF NOT EXISTS jobs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, run TEXT NOT NULL UNIQUE, experiment TEXT NOT NULL,
-  device TEXT NOT NULL, threads INTEGER NOT NULL, backend TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
-  paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, alone INTEGER NOT NULL DEFAULT 0,
-  crashes INTEGER NOT NULL DEFAULT 0, failure TEXT, message TEXT, lease TEXT, owner TEXT, process TEXT,
-  added REAL NOT NULL, began REAL, ended REAL);
-CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
-CREATE INDEX IF NOT EXISTS by_experiment ON jobs (experiment);
-"""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run to be queued. `run` is its directory below the queue's folder; its config is the file `<run>.yaml`.
-
-    Requests with the same `experiment` are the same run.
-    """
-
-    name: str
-    run: str
-    experiment: str
-    device: str = "auto"
-    threads: int = 1
-    backend: str = "tensorflow"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run in the queue. Times are seconds since 1970; `lease` names what it has of the machine while it runs."""
-
-    number: int
-    name: str
-    run: str
-    experiment: str
-    device: str
-    threads: int
-    backend: str
-    state: str
-    paused: bool
-    cancelled: bool
-    alone: bool
-    crashes: int
-    failure: str | None
-    message: str | None
-    lease: list[str]
-    owner: dict[str, Any] | None
-    process: dict[str, Any] | None
-    added: float
-    began: float | None
-    ended: float | None
 
 
 class Queue:
@@ -115,7 +65,7 @@ class Queue:
             select = f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY number"
             rows = self._db.execute(select, states).fetchall()
         wanted = None if numbers is None else set(numbers)
-        return [_entry(row) for row in rows if wanted is None or row["number"] in wanted]
+        return [entry_of(row) for row in rows if wanted is None or row["number"] in wanted]
 
     def counts(self) -> dict[str, int]:
         """How many entries there are in each state that occurs."""
@@ -145,7 +95,7 @@ class Queue:
             row = db.execute(select).fetchone()
             if row is None or self.paused():
                 return None
-            entry = _entry(row)
+            entry = entry_of(row)
             lease = box.lease(Needs(entry.device, entry.threads, entry.alone), self._taken())
             if lease is None:
                 return None
@@ -157,13 +107,18 @@ class Queue:
         with self._writing():
             self._update(number, process=json.dumps(process))
 
+    def hand_over(self, number: int, process: dict[str, Any]) -> None:
+        """Leave an entry to the process that runs it already; `recover` settles it when that has ended."""
+        with self._writing():
+            self._update(number, process=json.dumps(process), owner=json.dumps(process))
+
     def settle(self, number: int, exit_code: int | None, *, stopped: bool = False) -> Entry:
         """Give the lease of an entry back that this process has run, and decide what follows (`endings.after`)."""
         with self._writing() as db:
             row = db.execute("SELECT * FROM jobs WHERE number = ?", [number]).fetchone()
             if row["state"] != RUNNING or row["owner"] != self._me:  # someone else has settled it
-                return _entry(row)
-            return self._settle(_entry(row), exit_code, stopped=stopped)
+                return entry_of(row)
+            return self._settle(entry_of(row), exit_code, stopped=stopped)
 
     def recover(self) -> list[Entry]:
         """Settle what dead processes had claimed, once the process that ran it is dead, too."""
@@ -171,6 +126,13 @@ class Queue:
             return []
         with self._writing():
             return [self._settle(entry, None, stopped=True) for entry in self._running() if _left_behind(entry)]
+
+    def release(self) -> None:
+        """Put back what this process has claimed and nothing runs."""
+        with self._writing():
+            for entry in self._running():
+                if json.dumps(entry.owner) == self._me and not (entry.process and alive(entry.process)):
+                    self._settle(entry, None, stopped=True)
 
     def paused(self) -> bool:
         """Whether nothing new begins."""
@@ -210,7 +172,7 @@ class Queue:
 
     def _add(self, request: Request, *, rerun: bool) -> Entry:
         select = "SELECT * FROM jobs WHERE experiment = ? ORDER BY state IN ('waiting', 'running'), number"
-        same = [_entry(row) for row in self._db.execute(select, [request.experiment])]
+        same = [entry_of(row) for row in self._db.execute(select, [request.experiment])]
         if same and same[-1].state in OPEN:
             return same[-1]
         if same and not rerun:
@@ -219,7 +181,7 @@ class Queue:
         values = {field.name: getattr(request, field.name) for field in fields(Request)} | {"added": time.time()}
         insert = f"INSERT INTO jobs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
         number = self._db.execute(insert, list(values.values())).lastrowid
-        return _entry(self._db.execute("SELECT * FROM jobs WHERE number = ?", [number]).fetchone())
+        return entry_of(self._db.execute("SELECT * FROM jobs WHERE number = ?", [number]).fetchone())
 
     def _settle(self, entry: Entry, exit_code: int | None, *, stopped: bool) -> Entry:
         job = self.job(entry)
@@ -239,11 +201,11 @@ class Queue:
     def _update(self, number: int, **values: Any) -> Entry:
         assignments = ", ".join(f"{key} = ?" for key in values)
         self._db.execute(f"UPDATE jobs SET {assignments} WHERE number = ?", [*values.values(), number])
-        return _entry(self._db.execute("SELECT * FROM jobs WHERE number = ?", [number]).fetchone())
+        return entry_of(self._db.execute("SELECT * FROM jobs WHERE number = ?", [number]).fetchone())
 
     def _prepare(self) -> None:
         with self._writing() as db:
-            for statement in _TABLES.split(";"):
+            for statement in TABLES.split(";"):
                 db.execute(statement)
             db.execute("CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
             db.execute("INSERT OR IGNORE INTO settings VALUES ('format', ?), ('paused', '0')", [str(FORMAT)])
@@ -281,12 +243,3 @@ class Queue:
 def _left_behind(entry: Entry) -> bool:
     """Whether neither the process that claimed a running entry nor the one that runs it is alive."""
     return not alive(entry.owner or {}) and not (entry.process and alive(entry.process))
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    values = dict(row)
-    for key in ("paused", "cancelled", "alone"):
-        values[key] = bool(values[key])
-    for key in ("lease", "owner", "process"):
-        values[key] = json.loads(values[key]) if values[key] else None
-    return Entry(**{**values, "lease": values["lease"] or []})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from dlrun.errors import JobError
 from dlrun.jobs.warm import WarmProcess, WarmWorker
@@ -18,15 +18,6 @@ from dlrun.run_dir import alive, process_of
 DLRUN = (sys.executable, "-m", "dlrun")
 LOST = -int(signal.SIGKILL)  # the exit code of a process whose end nobody saw
 _GATE = ["/bin/sh", "-c", 'read go && exec "$@" </dev/null', "sh"]  # its starter's death closes the gate for good
-
-
-class Process(Protocol):
-    """What runs an entry of the queue; `poll` gives the exit code, None while it runs."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def terminate(self) -> None: ...
 
 
 class Starter:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from dlrun.jobs.endings import BROKEN, OPEN, output_of
+from dlrun.jobs.entries import Entry
 from dlrun.jobs.leases import Box, gpu_of, variables_of
-from dlrun.jobs.queue import Entry, Queue
-from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Process, SeenProcess, Starter
+from dlrun.jobs.queue import Queue
+from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Starter
 from dlrun.run_dir import process_of
 
 POLL_SECONDS = 0.05
@@ -37,7 +38,7 @@ class Worker:
     box: Box
     orders: Orders
     starter: Starter = field(init=False)
-    running: dict[int, Process] = field(default_factory=dict)
+    running: dict[int, FreshProcess | HeldProcess] = field(default_factory=dict)
     asked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -69,26 +70,17 @@ class Worker:
         job = self.queue.job(entry)
         if job.done:
             self.queue.settle(entry.number, 0)
-        elif process := self._elsewhere(entry):
-            self.running[entry.number] = process
+        elif job.elsewhere:  # a user's, or one that outlived whoever started it: `recover` sees its end
+            self.queue.hand_over(entry.number, job.process())
         else:
             output = output_of(job.run_dir)
             if self.orders.warm and gpu_of(entry.lease) is None and entry.backend == "tensorflow":
-                started: FreshProcess | HeldProcess = self.starter.warm(job.command, output)
+                process: FreshProcess | HeldProcess = self.starter.warm(job.command, output)
             else:
-                started = self.starter.fresh(job.command, output, variables_of(entry.lease))
-            self.running[entry.number] = started
-            self.queue.started(entry.number, process_of(started.pid))
-            started.go()
-
-    def _elsewhere(self, entry: Entry) -> Process | None:
-        """The process that runs the entry already: a user's, or one that outlived whoever started it."""
-        job = self.queue.job(entry)
-        if not job.elsewhere:
-            return None
-        process = job.process()
-        self.queue.started(entry.number, process)
-        return SeenProcess(process)
+                process = self.starter.fresh(job.command, output, variables_of(entry.lease))
+            self.running[entry.number] = process
+            self.queue.started(entry.number, process_of(process.pid))
+            process.go()
 
     def stop(self, numbers: Collection[int]) -> None:
         """Ask runs to write a checkpoint and end: once, for a second signal would disturb what the first began."""
@@ -109,6 +101,7 @@ class Worker:
                 time.sleep(POLL_SECONDS)
         finally:
             self.starter.close()
+            self.queue.release()
 
 
 def work(queue: Queue, box: Box, orders: Orders, on_look: Look = lambda entries: None) -> list[Entry]:

@@ -23,8 +23,9 @@ from dlrun.engine.signals import interrupted_by_signals
 from dlrun.errors import ConfigError, Interrupted, Problem, RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import expand_home, make_folder, write_text
 from dlrun.jobs.endings import BROKEN, DONE
+from dlrun.jobs.entries import Entry, Request
 from dlrun.jobs.leases import Box
-from dlrun.jobs.queue import Entry, Queue, Request
+from dlrun.jobs.queue import Queue
 from dlrun.jobs.working import Look, Orders, work
 from dlrun.run_dir import COMPLETED, RunDir
 from dlrun.seeds import child_seed

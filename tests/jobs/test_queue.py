@@ -8,8 +8,9 @@ import time
 import pytest
 
 from dlrun.errors import JobError, UnknownNameError
+from dlrun.jobs.entries import Request
 from dlrun.jobs.leases import Box
-from dlrun.jobs.queue import Queue, Request
+from dlrun.jobs.queue import Queue
 from dlrun.run_dir import RunDir, process_of, this_process
 
 DEAD = {**this_process(), "start": 1}
@@ -159,6 +160,17 @@ def test_what_another_process_has_settled_stays_so(queue):
     queue.claim(Box())
     change(queue, entry.number, owner={**this_process(), "pid": 1})
     assert queue.settle(entry.number, 0).state == "running"
+
+
+def test_what_this_process_has_claimed_and_nothing_runs_is_put_back(queue):
+    mine, theirs, run = queue.add([request("a"), request("b"), request("c")])
+    for _ in range(3):
+        queue.claim(Box(cores=3))
+    change(queue, theirs.number, owner={**this_process(), "pid": os.getppid()})
+    queue.started(run.number, this_process())
+    queue.release()
+    assert [entry.state for entry in queue.entries()] == ["waiting", "running", "running"]
+    assert mine.number == 1
 
 
 def test_a_pause_holds_the_queue_or_one_run(queue):

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dlrun.jobs.endings import OPEN
+from dlrun.jobs.entries import Request
 from dlrun.jobs.leases import Box
-from dlrun.jobs.queue import Queue, Request
+from dlrun.jobs.queue import Queue
 from dlrun.jobs.working import Orders, work
 from dlrun.run_dir import RunDir, alive, process_of
 
@@ -93,24 +94,30 @@ def test_a_run_that_is_cancelled_while_it_runs_is_stopped(queue, monkeypatch):
     assert ended.state == "cancelled"
 
 
-def test_a_run_that_a_user_has_resumed_meanwhile_is_waited_for(queue, tmp_path):
+def test_a_run_that_a_user_has_resumed_meanwhile_is_waited_for_and_not_stopped(queue, tmp_path):
     queue.add(requests(1))
     (entry,) = queue.entries()
     run = RunDir.claim(queue.job(entry).run_dir)
+    orders = Orders(warm=False, program=("false",))
     with subprocess.Popen(["sleep", "60"]) as process:
         run.start({})
         run.update(process=process_of(process.pid))
 
-        def end(entries):
-            if entries[0].process and process.poll() is None:
-                assert entries[0].process["pid"] == process.pid
-                run.end("completed")
-                process.kill()
-                process.wait()
+        def interrupt(entries):
+            if entries[0].process:
+                raise KeyboardInterrupt
 
-        (ended,) = work(queue, Box(), Orders(warm=False, program=("false",)), end)
+        def end(entries):
+            run.end("completed")
+            process.kill()
+            process.wait()
+
+        with pytest.raises(KeyboardInterrupt):
+            work(queue, Box(), orders, interrupt)
+        assert process.poll() is None
+        assert queue.entries()[0].process["pid"] == process.pid
+        (ended,) = work(queue, Box(), orders, end)
     assert ended.state == "done"
-    assert run.record()["status"] == "completed"
 
 
 @contextmanager

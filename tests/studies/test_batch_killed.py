@@ -96,3 +96,17 @@ def disturb(terminals):
                 terminal.start()
     assert killed["everything"] == 2
     return killed
+
+
+def test_ctrl_c_stops_the_runs_with_a_checkpoint_and_they_wait_in_the_queue(digits, tmp_path):
+    training = {"epochs": 100_000, "batch_size": 128, "tensorboard": False, "checkpoint_every_seconds": 0}
+    (tmp_path / "long.yaml").write_text(dump_config(digits(training=training)))
+    terminal = Terminal([tmp_path / "long.yaml"], tmp_path / "outputs")
+    terminal.start()
+    while len(list((tmp_path / "outputs").glob("*/*/checkpoint/0*"))) < 2:
+        assert terminal.process.poll() is None
+        time.sleep(0.2)
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    assert terminal.process.wait() == 75
+    assert [run.status() for run in list_runs(tmp_path / "outputs")] == ["interrupted"] * 2
+    assert [(entry.state, entry.crashes) for entry in Queue(tmp_path / "outputs").entries()] == [("waiting", 0)] * 2
