@@ -184,8 +184,8 @@ def _judge(subject: Subject, verb: str, name: str, ended: Ended, copy: Path) -> 
         return f"exit code {ended.code}: " + " / ".join(ended.changes[-6:])
     if ended.code == 0 and verb == "resume":
         found = [one for one in differences(subject.whole, copy) if one != "config.yaml"]  # it names its own plugin
-        texts = [(run / "config.yaml").read_text().replace(str(run), "") for run in (subject.whole, copy)]
-        return "; ".join([*found, *(["config.yaml"] if texts[0] != texts[1] else [])]) or None
+        configs = [_config(run) for run in (subject.whole, copy)]
+        return "; ".join([*found, *(["config.yaml"] if configs[0] != configs[1] else [])]) or None
     if _tells(json.loads(ended.text), name):
         return None
     sound = subject.unhurt(verb)
@@ -197,6 +197,11 @@ def _judge(subject: Subject, verb: str, name: str, ended: Ended, copy: Path) -> 
     if ended.code:
         return f"does not name {name}: {ended.text}"
     return "says: " + _first_difference(found, right)
+
+
+def _config(run: Path) -> Any:
+    """The config of a run without its place; values, since long paths break lines elsewhere."""
+    return yaml.safe_load((run / "config.yaml").read_text().replace(str(run), ""))
 
 
 def _stable(value: Any) -> Any:
