@@ -73,6 +73,7 @@ def _rehearse(config: Config, data: Prepared, run: RunDir) -> Rehearsal:
 def _shortened(config: Config) -> Config:
     steps = config.training.steps_per_epoch
     short = {} if steps is None else {"steps_per_epoch": min(BATCHES, steps)}
+    config = with_section(config, "runtime", strategy="none")  # what a session does that is not for training
     return with_section(config, "training", epochs=2, tensorboard=False, **short)
 
 

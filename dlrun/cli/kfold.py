@@ -90,7 +90,8 @@ def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
 
     loaded = _options.load(config, options, to_train=True)
     device = loaded.runtime.device
-    gpus = 0 if device == "cpu" else 1 if device.startswith("gpu:") else nvidia_gpus()
+    one = device.startswith("gpu:") or loaded.runtime.strategy != "none"  # with a strategy each run takes all GPUs
+    gpus = 0 if device == "cpu" else 1 if one else nvidia_gpus()
     return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)
 
 
