@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.cli._output import echo, err, number, plain_table
 from dlrun.config.loading import load_config
+from dlrun.errors import DlrunError
 from dlrun.files import short
 from dlrun.jobs.endings import BROKEN, DONE, OPEN, RUNNING, WAITING, end_of_output
 from dlrun.jobs.entries import Entry
@@ -67,11 +68,7 @@ class Lines:
             before = known.get(entry.number) if known is not None else None
             if known is None and entry.state != RUNNING:
                 continue
-            if before is None or (before.state, before.began, before.crashes) != (
-                entry.state,
-                entry.began,
-                entry.crashes,
-            ):
+            if before is None or _moment(before) != _moment(entry):
                 self.tell(f"{datetime.now():%H:%M:%S} [{ended}/{len(entries)}] job {entry.number} {self._text(entry)}")
 
     def _text(self, entry: Entry) -> str:
@@ -87,6 +84,11 @@ class Lines:
             return f"{again}: {entry.message}" if entry.failure else "waits"
         why = f": {entry.failure}: {entry.message}" if entry.state == BROKEN else ""
         return f"{entry.state}: {short(run_dir)}{why}"
+
+
+def _moment(entry: Entry) -> tuple[object, ...]:
+    """What differs between two looks when there is something to tell."""
+    return entry.state, entry.began, entry.crashes
 
 
 def place(entry: Entry) -> str:
@@ -122,13 +124,17 @@ class Board:
         for row in self._rows:
             table.add_row(*map(escape, row))
         seconds = int(time.time() - self.began)
-        return Group(Text(f"{self._head}  {seconds // 60}:{seconds % 60:02d}", style="bold"), table)
+        head = Text(f"{self._head}  {seconds // 60}:{seconds % 60:02d}", style="bold")
+        return Group(head, table) if self._rows else head
 
     def _row(self, entry: Entry) -> list[str]:
         job = self.queue.job(entry)
         if entry.number not in self._plans:
-            config = load_config(job.config_file)
-            self._plans[entry.number] = config.training.epochs, config.monitor.metric
+            try:
+                config = load_config(job.config_file)
+                self._plans[entry.number] = config.training.epochs, config.monitor.metric
+            except DlrunError:  # its file was removed, which the run itself will tell
+                self._plans[entry.number] = 0, None
         epochs, monitor = self._plans[entry.number]
         return [
             str(entry.number),
