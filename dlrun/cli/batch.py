@@ -71,8 +71,8 @@ def batch(
     with watching(queue, quiet=quiet, as_json=as_json) as on_look:
         ended = study.run(queue, box, wanted, 1 if fail_fast else max_failures, on_look)
     if wanted is None:
-        begun = {entry.number for entry in entries if entry.state in OPEN}
-        ended = [entry for entry in ended if entry.number in begun]
+        before = {entry.number for entry in entries if entry.state not in OPEN}
+        ended = [entry for entry in ended if entry.number not in before]
     tables.show_end(study.summarise(ended, queue), skipped, as_json=as_json)
     if any(entry.state != DONE for entry in ended):
         raise typer.Exit(1)

@@ -40,10 +40,6 @@ class Queue:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._prepare()
 
-    def close(self) -> None:
-        """Close the file; whatever this process has claimed stays claimed until it ends."""
-        self._db.close()
-
     def job(self, entry: Entry) -> Job:
         """What runs an entry; a failed run is tried again, since the queue decides whether it shall be."""
         run_dir = self.folder / entry.run

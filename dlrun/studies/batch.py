@@ -55,14 +55,28 @@ def find_configs(texts: Iterable[str]) -> dict[str, Path]:
     """The configs behind files, folders, patterns, names of shipped configs and list files, by what names them.
 
     A list file has one of these in each line, relative to its own folder; `#` begins a comment.
-    Raises UnknownNameError, or ConfigError for too many.
+    Raises UnknownNameError; ConfigError for too many, or a file that is neither.
     """
     found: dict[str, Path] = {}
     for text in texts:
-        found.update(_configs_of(text, Path()))
+        path = expand_home(text)
+        if path.is_file() and path.suffix not in SUFFIXES:
+            for line in _listed(path):
+                found.update(_configs_of(line, path.parent))
+        else:
+            found.update(_configs_of(text, Path()))
     if len(found) > _MOST_CONFIGS:
         raise ConfigError(f"these are {len(found):,} configs", expected=f"at most {_MOST_CONFIGS:,}")
     return found
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of a list file."""
+    try:
+        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is neither a config nor a list of configs: {error}") from error
+    return [line for line in lines if line]
 
 
 def _configs_of(text: str, folder: Path) -> dict[str, Path]:
@@ -72,9 +86,6 @@ def _configs_of(text: str, folder: Path) -> dict[str, Path]:
         if not inside:
             raise UnknownNameError(f"there is no config in the folder {path}")
         return inside
-    if path.is_file() and path.suffix not in SUFFIXES:
-        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
-        return {name: file for line in lines if line for name, file in _configs_of(line, path.parent).items()}
     if path.is_file() or not glob.has_magic(text):
         return {str(path) if path.is_file() else text: path if path.is_file() else find_config(text)}
     files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207

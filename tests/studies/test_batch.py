@@ -44,6 +44,12 @@ def test_what_names_no_config_is_refused(folder, text):
         batch.find_configs([text])
 
 
+def test_a_file_that_lists_nothing_readable_is_refused(folder):
+    Path("model.keras").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(ConfigError, match=r"model.keras is neither a config nor a list of configs"):
+        batch.find_configs(["model.keras"])
+
+
 def test_the_mistakes_of_all_configs_are_told_at_once(folder):
     for name in ("a", "b"):
         Path(f"{name}.yaml").write_text("data: digits\nmodell: mlp\n")
