@@ -132,7 +132,7 @@ def draw_search(values: Mapping[int, float], pruned: Mapping[int, float], path: 
         axes.plot(list(pruned), list(pruned.values()), "x", color=GREY, markersize=5, label="pruned, its last value")
     best = list(accumulate(values.values(), min if mode == "min" else max))
     axes.step(list(values), best, where="post", color=ORANGE, linewidth=1.5, label="best so far")
-    _show_bulk(axes, [*values.values()], best, mode)
+    _show_bulk(axes, [*values.values(), *pruned.values()], best, mode)
     axes.set(xlabel="trial", ylabel=name.replace("_", " "))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
@@ -143,13 +143,12 @@ def draw_search(values: Mapping[int, float], pruned: Mapping[int, float], path: 
 
 def _show_bulk(axes: Axes, values: Sequence[float], best: Sequence[float], mode: str) -> None:
     """Cut off what is so bad that nothing else could be told apart."""
-    ordered = sorted(values, reverse=mode == "max")
-    worst, middle = ordered[(9 * len(ordered)) // 10], ordered[len(ordered) // 2]
-    if abs(ordered[-1] - best[-1]) > 10 * max(abs(worst - best[-1]), abs(middle - best[-1])) > 0:
-        room = 1.1 * abs(worst - best[-1])
-        axes.set_ylim(best[-1] - 0.1 * room if mode == "min" else best[-1] - room, None)
-        axes.set_ylim(None, best[-1] + room if mode == "min" else best[-1] + 0.1 * room)
-        axes.set_title("trials far off are not shown", fontsize=9)
+    distances = sorted(abs(value - best[-1]) for value in values)
+    room = 3 * distances[(3 * len(distances)) // 4]
+    if distances[-1] > 2 * room > 0:
+        low, high = (0.1, 1.0) if mode == "min" else (1.0, 0.1)
+        axes.set_ylim(best[-1] - low * room, best[-1] + high * room)
+        axes.set_title(f"{sum(distance > room for distance in distances)} trials far off are not shown", fontsize=9)
 
 
 @plain_texts
@@ -195,7 +194,9 @@ def draw_parallel(
     for place, (_, ticks) in enumerate(columns):
         plot.axvline(place, color=GREY, linewidth=0.8)
         for height, text in ticks:
-            plot.text(place + 0.04, height, text, fontsize=7, color="black", clip_on=False)
+            plot.text(
+                place + 0.05, height, text, fontsize=7, bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 1}
+            )
     names = [shortened(axis.name, 40).replace(".", ".\n", 1) for axis in shown]
     plot.set_xticks(range(len(shown)), names, fontsize=7)
     plot.set(yticks=[], ylim=(-0.05, 1.08), xlim=(-0.1, len(shown) - 0.5))

@@ -82,7 +82,7 @@ class RunRecorder(keras.callbacks.Callback):
         self._csv_logs = csv_logs(others)
         if checkpoint:
             continue_logs(self._csv_logs, checkpoint.epoch)
-        self._reported = self._next_writing = self._next_inside = -math.inf
+        self._reported = self._next_writing = self._next_history = self._next_inside = -math.inf
         self._best_on_disk: int | None = None
         self._epoch, self._began, self._begun = 0, 0.0, False
         self._scalars = ScalarLog(plan.run.tensorboard) if plan.tensorboard else None
@@ -156,6 +156,8 @@ class RunRecorder(keras.callbacks.Callback):
         self.emit(EpochDone(epoch + 1, row, seconds, improved))
         if due:
             self.write()
+        elif now >= self._next_history:
+            self._write_history()
         if stop and not last:
             raise self._interruption()
 
@@ -240,11 +242,18 @@ class RunRecorder(keras.callbacks.Callback):
         """Write what is not the checkpoint: history, scalars, the best model."""
         if not self.progress.epochs:
             return
-        self.run.write_history(self.progress.history, self.progress.seconds)
+        self._write_history()
         if self._scalars:
             self._scalars.write(self.progress.history)
         if self.progress.best_epoch not in (None, self._best_on_disk):
             self._save_best()
+
+    def _write_history(self) -> None:
+        """Bring the history to disk, more often than checkpoints: a sweep watches it."""
+        began = time.perf_counter()
+        self.run.write_history(self.progress.history, self.progress.seconds)
+        now = time.perf_counter()
+        self._next_history = now + max(self.plan.every_seconds, (now - began) / WRITING_SHARE)
 
     def _save_best(self) -> None:
         if self.progress.best_weights is None:

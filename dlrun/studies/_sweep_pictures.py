@@ -12,8 +12,11 @@ from dlrun.drawing import Axis, draw_bars, draw_parallel, draw_search
 from dlrun.files import make_folder
 
 
-def draw(folder: Path, trials: list[FrozenTrial], summary: dict[str, Any]) -> None:
-    """`history.png`, `importances.png` where there are any, `parallel.png`; nothing when no trial is completed."""
+def draw(folder: Path, trials: list[FrozenTrial], keys: list[str], summary: dict[str, Any]) -> None:
+    """`history.png`, `importances.png` where there are any, `parallel.png` with the axes in the order of `keys`.
+
+    Nothing when no trial is completed.
+    """
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not done:
         return
@@ -27,16 +30,16 @@ def draw(folder: Path, trials: list[FrozenTrial], summary: dict[str, Any]) -> No
     found: dict[str, BaseDistribution] = {}
     for trial in done:
         found |= trial.distributions
-    order = {name: place for place, name in enumerate(dict.fromkeys(key for trial in done for key in trial.params))}
-    axes = [_axis(name, found[name]) for name in sorted(order, key=lambda name: _place(name, order))]
+    axes = [_axis(name, found[name]) for name in sorted(found, key=lambda name: _place(name, keys))]
     lines = [(trial.params, points[trial.number]) for trial in done]
     draw_parallel(axes, lines, folder / "parallel.png", name=monitor, mode=mode)
 
 
-def _place(name: str, order: dict[str, int]) -> tuple[int, str]:
-    """Entries of a list beside their number, though only longer lists have the last ones."""
-    first = next((known for known in order if known.partition(".layers")[0] == name.partition("[")[0]), name)
-    return order[first], name if "[" in name else ""
+def _place(name: str, keys: list[str]) -> tuple[int, int]:
+    """By the order of the space; of a list first how many entries it has, then these."""
+    key = max((key for key in keys if name == key or name.startswith((f"{key}.layers", f"{key}["))), key=len)
+    rest = name.removeprefix(key)
+    return keys.index(key), int(rest[1:-1]) if rest.startswith("[") else -1
 
 
 def _axis(name: str, distribution: BaseDistribution) -> Axis:

@@ -29,7 +29,7 @@ def write(study: StudyDir, search: Search, planned: dict[str, Any]) -> dict[str,
         write_text(study.path / BEST_FILE, _best_config(study, search, summary["best"]["trial"]))
     from dlrun.studies import _sweep_pictures
 
-    _sweep_pictures.draw(study.plots, search.trials(), summary)
+    _sweep_pictures.draw(study.plots, search.trials(), list(search.sweep.space), summary)
     write_json(study.summary_file, summary)
     return summary
 
