@@ -53,11 +53,6 @@ class Starter:
         self._worker = WarmWorker()
         return HeldProcess(self._worker, self._worker.ask(start=command, output=str(output), hold=True))
 
-    @property
-    def warm_pid(self) -> int | None:
-        """The warm worker's process number."""
-        return self._worker.pid if self._worker else None
-
     def close(self) -> None:
         """End the warm worker; commands that still run in it are stopped, with a checkpoint."""
         if self._worker is not None:
