@@ -26,16 +26,21 @@ def check_space(report: Report, plain: dict[str, Any]) -> None:
         return
     if not sweep["space"]:
         report.add(("sweep", "space"), "sweep.space is empty", hint=f"add a key, such as model.hidden: {_EXAMPLE}")
-    before: list[str] = []
+    before: dict[Any, Any] = {}
     for name, dimension in sweep["space"].items():
         key: Key = ("sweep", "space", name)
         _check_path(report, key)
         if isinstance(dimension, dict) and not report.reported(key):
             _check_dimension(report, key, dimension, before)
-            if sweep.get("sampler") == "grid" and dimension.get("float") and dimension.get("step") is None:
+            if (
+                sweep.get("sampler") == "grid"
+                and not report.reported(key)
+                and dimension.get("float")
+                and dimension.get("step") is None
+            ):
                 message = f"a grid has no end of values for {name}"
                 report.add((*key, "float"), message, hint="add `step`, write a choice, or take another sampler")
-        before.append(str(name))
+        before[name] = dimension
 
 
 def _check_path(report: Report, key: Key) -> None:
@@ -52,7 +57,7 @@ def _check_path(report: Report, key: Key) -> None:
         report.add(key, f"trials are compared by {name}, so they cannot differ in it", on="key", hint="remove the line")
 
 
-def _check_dimension(report: Report, key: Key, dimension: dict[str, Any], before: list[str]) -> None:
+def _check_dimension(report: Report, key: Key, dimension: dict[str, Any], before: dict[Any, Any]) -> None:
     stated = [kind for kind in KINDS if dimension.get(kind) is not None]
     if len(stated) != 1:
         message = f"{key[-1]} has {' and '.join(stated) or 'none of choice, int and float'}"
@@ -65,12 +70,22 @@ def _check_dimension(report: Report, key: Key, dimension: dict[str, Any], before
         _check_range(report, key, kind, dimension)
     if dimension.get("layers") is not None:
         _check_bounds(report, (*key, "layers"), dimension["layers"], least=0, equal=True)
-    when = dimension.get("when")
-    for condition in when if isinstance(when, dict) else ():
+    _check_conditions(report, key, dimension.get("when"), before)
+
+
+def _check_conditions(report: Report, key: Key, when: Any, before: dict[Any, Any]) -> None:
+    for condition, wanted in when.items() if isinstance(when, dict) else ():
+        where = (*key, "when", condition)
         if condition not in before:
             message = f"{condition} is no key that stands before {key[-1]} in the space"
-            hint = did_you_mean(condition, before)
-            report.add((*key, "when", condition), message, on="key", expected=listing(before) or None, hint=hint)
+            hint = did_you_mean(condition, map(str, before))
+            report.add(where, message, on="key", expected=listing(map(str, before)) or None, hint=hint)
+            continue
+        choice = before[condition].get("choice") if isinstance(before[condition], dict) else None
+        for value in wanted if isinstance(wanted, list) else [wanted]:
+            if isinstance(choice, list) and value not in choice:
+                message = f"{condition} is never this, so {key[-1]} would not be tried"
+                report.add(where, message, received=flow(value), expected=flow(choice))
 
 
 def _check_choice(report: Report, key: Key, dimension: dict[str, Any]) -> None:
@@ -94,7 +109,7 @@ def _check_range(report: Report, key: Key, kind: str, dimension: dict[str, Any])
     if step is not None and dimension.get("log") is True:
         report.add((*key, "step"), "step and log do not go together", on="key", hint="list the values under choice")
     if kind == "int" and isinstance(step, float) and is_number(step) and step != int(step):
-        report.add((*key, "step"), f"the step of the integer {key[-1]} is none", received=show_value(step))
+        report.add((*key, "step"), f"the step of the integer {key[-1]} is no integer", received=show_value(step))
 
 
 def _check_bounds(report: Report, key: Key, bounds: Any, *, least: int | None = None, equal: bool = False) -> bool:
