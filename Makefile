@@ -3,17 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
-.PHONY: demo test realdata bench faults check lint types layers clean
+.PHONY: demo test realdata long bench faults check lint types layers clean
 
 demo: .venv/.installed
 	$(BIN)/dlrun train configs/digits.yaml
 
 test: .venv/.installed-test
-	$(PYTEST)
+	$(PYTEST) --dist worksteal
 
 # The tests that need the real data files: DLRUN_DATA=/path/to/data make realdata
 realdata: .venv/.installed-test
 	$(BIN)/pytest -m realdata
+
+# What takes too long for each check: all cases of the tests of which `make check` runs a part.
+long: .venv/.installed-test
+	$(PYTEST) --dist loadfile -m long
 
 # Plain Keras scripts against dlrun: make bench ARGS=--quick, make bench ARGS='--only digits boston --rounds 1'
 bench: .venv/.installed
@@ -28,7 +32,7 @@ faults: .venv/.installed-test
 
 # The slow tests run after the others, the JAX backend among them.
 check: .venv/.installed-dev lint types layers test
-	$(PYTEST) -m 'slow and not gpu and not network and not realdata'
+	$(PYTEST) --dist loadfile -m 'slow and not gpu and not network and not realdata'
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -36,6 +36,8 @@ OFFLINE |= {
     for name, modes in OTHER_MODES.items()
     for mode in modes
 }
+BOOK = {name: case for name, case in OFFLINE.items() if name.startswith("book/")}
+FLAGSHIPS = {name: case for name, case in OFFLINE.items() if name not in BOOK}
 WITH_FILES = {name: (name, []) for name in REAL}
 
 SCRIPT = """
@@ -74,8 +76,13 @@ def train_twice(cases, folder):
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory):
-    return train_twice(OFFLINE, tmp_path_factory.mktemp("offline"))
+def flagships(tmp_path_factory):
+    return train_twice(FLAGSHIPS, tmp_path_factory.mktemp("flagships"))
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    return train_twice(BOOK, tmp_path_factory.mktemp("book"))
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +106,15 @@ def assert_equal(case, processes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", OFFLINE)
-def test_two_processes_train_the_same_bits(case, offline):
-    assert_equal(case, offline)
+@pytest.mark.parametrize("case", FLAGSHIPS)
+def test_two_processes_train_the_same_bits(case, flagships):
+    assert_equal(case, flagships)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", BOOK)
+def test_two_processes_train_the_same_bits_of_the_book(case, book):
+    assert_equal(case, book)
 
 
 @pytest.mark.realdata

@@ -10,8 +10,9 @@ from test_execution import NOISY
 
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
+from dlrun.engine.recorder import RunRecorder
 from dlrun.errors import Interrupted
-from dlrun.events import EpochDone, StepDone
+from dlrun.events import StepDone
 from dlrun.run_dir import RunDir
 from dlrun.train import train
 
@@ -137,23 +138,23 @@ def whole(small, tmp_path_factory):
     return get
 
 
-def stop_at(epoch, step):
-    """A listener that stops the run as Ctrl-C does; without a step when the epoch is done."""
+def interrupted(config, path, epoch, step):
+    """A run that is stopped as Ctrl-C does it; without a step when the epoch has ended."""
+    end_epoch = RunRecorder.on_epoch_end
 
-    def listen(event):
-        if step is None:
-            reached = isinstance(event, EpochDone) and event.epoch == epoch
-        else:  # the step after the one that is heard of is the last one
-            reached = isinstance(event, StepDone) and (event.epoch, event.step) == (epoch, step - 1)
-        if reached:
+    def listen(event):  # the step after the one that is heard of is the last one
+        if step and isinstance(event, StepDone) and (event.epoch, event.step) == (epoch, step - 1):
             os.kill(os.getpid(), signal.SIGINT)
 
-    return listen
+    def stop_at_end(recorder, number, logs=None):
+        if step is None and number + 1 == epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+        end_epoch(recorder, number, logs)
 
-
-def interrupted(config, path, epoch, step):
-    with pytest.raises(Interrupted) as caught:
-        train(config, run_dir=path, on_event=stop_at(epoch, step))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunRecorder, "on_epoch_end", stop_at_end)
+        with pytest.raises(Interrupted) as caught:
+            train(config, run_dir=path, on_event=listen)
     assert caught.value.exit_code == 75
     return RunDir(path)
 
@@ -180,12 +181,16 @@ def weights_in(file):
 
 QUICK = [(mode, "all at once", moment) for mode in MODES for moment in MOMENTS if "end" not in moment]
 QUICK += [(mode, "draws with replacement", "in epoch 3") for mode in MODES]
+SLOW = [(mode, net, "in epoch 3") for mode in MODES for net in NETS]
+SLOW += [(mode, "all at once", "at the end of epoch 2") for mode in MODES]
 CASES = [case for case in itertools.product(MODES, NETS, MOMENTS) if "XLA" not in case[1] or "epoch 3" in case[2]]
 
 
-@pytest.mark.parametrize(
-    ("mode", "net", "moment"), [pytest.param(*case, marks=[pytest.mark.slow] * (case not in QUICK)) for case in CASES]
-)
+def _mark(case):
+    return [] if case in QUICK else [pytest.mark.slow if case in SLOW else pytest.mark.long]
+
+
+@pytest.mark.parametrize(("mode", "net", "moment"), [pytest.param(*case, marks=_mark(case)) for case in CASES])
 def test_a_stopped_and_resumed_run_equals_one_that_was_not_stopped(small, whole, outputs, mode, net, moment):
     epoch, step = MOMENTS[moment]
     cut = interrupted(small(mode, **NETS[net]), outputs / "cut", epoch, step)
