@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.many import MANY, Cost, Many, ManyResult
 from bench.measuring import Side, SideFailedError, Work, run_side
 from bench.pairs import PAIRS, data_folders, find_data
 from bench.results import Result, geometric_mean
@@ -113,6 +114,29 @@ def test_sides_that_did_different_work_are_found(script, dlrun, problem):
     assert compared.problem.startswith(problem)
 
 
+def test_what_a_script_was_not_let_do_is_reckoned_by_its_starts_and_steady_epochs():
+    many = Many("m", ROOT, ("kfold",), starts=3, fits=4, epochs=500, measured=2, measured_epochs=5)
+    cost = many.reckoned([(side(30.0, 0.5), 60.0), (side(40.0, 0.5), 80.0)])
+    assert cost.wall == 3 * (35 + 4 * 495 * 0.5)
+    assert cost.cpu == pytest.approx(3 * (70 + 4 * 495 * 1.0))
+    assert many.how() == "2 of 3 starts and 5 of 500 epochs, scaled"
+
+
+def test_commands_of_many_runs_have_a_table_of_their_own():
+    measured = ManyResult(MANY[0], [Cost(100.0, 150.0)], [Cost(2.0, 3.0)])
+    missing = ManyResult(MANY[1], problem="no data")
+    text = markdown([], [measured, missing], [], ["a machine"])
+    assert "| boston_kfold | 100.0 | 2.0 | 50.0 | 150.0 | 3.0 | 50.0 | 6 of 500 epochs, scaled |" in text
+    assert "| batch_8 | no data |" in text
+
+
+def test_the_loop_over_folds_has_the_work_of_its_config():
+    config = load_config(ROOT / "configs" / "book" / "boston_kfold_500.yaml")
+    assert (config.training.epochs, config.training.batch_size, config.kfold.n_splits) == (500, 1, 4)
+    assert (MANY[0].epochs, MANY[0].fits) == (500, 4)
+    assert '"EPOCHS", 500)' in MANY[0].script.read_text()
+
+
 def test_equal_work_is_no_problem():
     compared = Result(BY_NAME["digits"], [side()], [side()])
     compared.compare_work()
@@ -122,6 +146,7 @@ def test_equal_work_is_no_problem():
 def test_the_memory_of_one_child_is_not_that_of_an_earlier_one():
     measure = """
 import sys
+from bench.many import MANY, Cost, Many, ManyResult
 from bench.measuring import run_process
 for work in ("x = bytearray(300 << 20)", "pass"):
     print(run_process([sys.executable, "-c", work], {})[1])
