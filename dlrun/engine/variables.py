@@ -19,16 +19,22 @@ def optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 def state_variables(model: keras.Model) -> dict[str, list[Any]]:
     """Every variable a run changes, by group: the model's (seed generators included) and each optimizer's."""
-    groups = {"model": list(model.variables)}
+    trained = {id(variable) for variable in model.trainable_variables}
+    groups = {"model": [p for v in model.variables for p in ([v] if id(v) in trained else _of_each_device(v))]}
     for number, optimizer in enumerate(optimizers(model)):
         groups[f"optimizer{number}"] = list(optimizer.variables)
     return groups
 
 
 def metrics_variables(model: keras.Model) -> list[Any]:
-    """The variables of a model's metrics; where devices share batches, those of each device, which add up its own."""
-    own = [getattr(variable.value, "values", None) for variable in model.metrics_variables]
-    return [one for variable, parts in zip(model.metrics_variables, own, strict=True) for one in parts or [variable]]
+    """The variables of a model's metrics."""
+    return [part for variable in model.metrics_variables for part in _of_each_device(variable)]
+
+
+def _of_each_device(variable: Any) -> Sequence[Any]:
+    """Where devices share batches, the copies of a variable: those of metrics and of batch normalisation differ."""
+    copies: Sequence[Any] | None = getattr(variable.value, "values", None)
+    return copies or [variable]
 
 
 def best_state(model: keras.Model) -> list[np.ndarray]:
