@@ -2,8 +2,9 @@
 
 Jobs start it as `python -m dlrun.worker` (`dlrun.jobs.warm`). Requests and answers are lines of JSON on standard input
 and output: `{"start": ["train", ...], "output": FILE}` is answered by a process id, `{"poll": ID}` by an exit code, or
-null while the command runs. With `"hold": true` a command waits until `{"go": ID}`, and ends should this process die
-before. No operation of TensorFlow runs in here and no device is touched, so a fork is safe.
+null while the command runs; each answer stands after the `number` of its request. With `"hold": true` a command waits
+until `{"go": ID}`, and ends should this process die before. No operation of TensorFlow runs in here and no device is
+touched, so a fork is safe.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main() -> None:
     gates: dict[int, int] = {}
     with contextlib.suppress(BrokenPipeError):  # whoever asked was killed
         for line in sys.stdin:
-            answers.write(json.dumps(_answer(json.loads(line), running, gates)) + "\n")
+            request = json.loads(line)
+            answers.write(json.dumps([request["number"], _answer(request, running, gates)]) + "\n")
             answers.flush()
     for pid in running:
         os.kill(pid, signal.SIGTERM)

@@ -21,6 +21,7 @@ class WarmWorker:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "dlrun.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._requests = 0
 
     @property
     def pid(self) -> int:
@@ -35,10 +36,14 @@ class WarmWorker:
         """The worker's answer. Raises JobError when it is gone."""
         assert self._process.stdin
         assert self._process.stdout
+        self._requests += 1
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.write(json.dumps({"number": self._requests, **request}) + "\n")
             self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
+            number = None
+            while number != self._requests:  # a signal may have cut off the reading of earlier answers
+                number, answer = json.loads(self._process.stdout.readline())
+            return answer
         except (OSError, ValueError) as error:
             raise JobError("the worker process has ended", hint="run the same command again") from error
 

@@ -1,3 +1,5 @@
+import json
+
 """The warm worker: children that start at once and end as fresh processes do."""
 
 import os
@@ -73,3 +75,10 @@ def test_a_dead_worker_is_told(tmp_path):
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(JobError, match="worker process has ended"):
         worker.start(["runs"], tmp_path / "out")
+
+
+def test_an_answer_that_nobody_has_read_is_not_taken_for_the_next_one(worker, tmp_path):
+    process = worker.start(["list", "models"], tmp_path / "out")
+    request = {"number": 0, "poll": process.pid}
+    worker._process.stdin.write(json.dumps(request) + "\n")  # a signal came before its answer
+    assert wait(process) == 0
