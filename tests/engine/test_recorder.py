@@ -72,6 +72,14 @@ def test_writing_takes_a_twentieth_of_the_time_at_most(record):
     assert len(written) > 1
 
 
+def test_history_is_on_disk_more_often_than_slow_checkpoints(record, monkeypatch):
+    rows = []
+    monkeypatch.setattr(RunDir, "write_history", lambda _run, history, _seconds: rows.append(len(history)))
+    written, _ = record(60, 1.0, 1.0, 1.0)
+    assert len(written) < 6
+    assert sorted({*rows}) == [*range(1, 61)]
+
+
 def test_long_epochs_are_all_written(record):
     assert record(5, 30.0, 0.5, 1.0)[0] == [(epoch, 0) for epoch in range(1, 6)]
 
