@@ -1,7 +1,6 @@
-import json
-
 """The warm worker: children that start at once and end as fresh processes do."""
 
+import json
 import os
 import signal
 import time
