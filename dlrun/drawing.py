@@ -179,7 +179,7 @@ def draw_parallel(
     axes: Sequence[Axis], lines: Sequence[tuple[Mapping[str, object], float]], path: Path, *, name: str, mode: str
 ) -> None:
     """Parallel coordinates: a line for each trial across its parameters to its value, the better the darker. Where a
-    trial has no such parameter the line has a gap.
+    trial has no such parameter the line passes without a point.
     """
     ordered = sorted(lines, key=lambda line: line[1], reverse=mode == "min")  # the best ones last, on top
     shown = [*axes, Axis(name)]
@@ -188,9 +188,13 @@ def draw_parallel(
     plot = figure.add_subplot()
     for number in range(len(ordered)):
         rank = (number + 1) / len(ordered)
-        points = [column[number] for column, _ in columns]
-        plot.plot(points, "-o", color=colormaps["Blues"](0.2 + 0.8 * rank), linewidth=0.6 + rank, markersize=3)
-    plot.plot([column[-1] for column, _ in columns], "-o", color=ORANGE, linewidth=2, markersize=4, label="best")
+        best = number == len(ordered) - 1
+        points = {
+            place: column[number] for place, (column, _) in enumerate(columns) if column[number] == column[number]
+        }
+        colour = ORANGE if best else colormaps["Blues"](0.2 + 0.8 * rank)
+        width, label = 2 if best else 0.6 + rank, "best" if best else None
+        plot.plot([*points], [*points.values()], "-o", color=colour, linewidth=width, markersize=3, label=label)
     for place, (_, ticks) in enumerate(columns):
         plot.axvline(place, color=GREY, linewidth=0.8)
         for height, text in ticks:
