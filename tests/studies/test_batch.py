@@ -112,7 +112,7 @@ def test_a_completed_run_that_equals_one_of_the_batch_stands_for_it(digits, digi
 
 @pytest.mark.slow
 def test_a_batch_does_its_runs_and_the_same_command_finds_nothing_to_do(folder, outputs):
-    Path("b.yaml").write_text(Path("b.yaml").read_text().replace("name: digits", "name: csv\n  path: none.csv", 1))
+    Path("b.yaml").write_text("data: {name: csv, path: none.csv, target: y}\nmodel: mlp\n")
     queue, box = Queue(outputs), Box(cores=2, at_once=2)
     entries = batch.enqueue(batch.plan(["."], [], box), queue)
     ended = batch.run(queue, box, [entry.number for entry in entries], None, lambda entries: None)
