@@ -17,8 +17,6 @@ from dlrun.jobs.endings import OPEN
 from dlrun.jobs.queue import Queue
 from dlrun.run_dir import alive, list_runs
 
-pytestmark = pytest.mark.slow
-
 
 class Terminal:
     """A `dlrun batch` in a session of its own, as a terminal has it."""
@@ -50,6 +48,7 @@ def histories(outputs):
     return found
 
 
+@pytest.mark.long
 def test_forty_runs_from_two_terminals_each_end_once_and_equal_those_of_a_quiet_batch(digits, tmp_path):
     configs = [tmp_path / f"c{number:02}.yaml" for number in range(20)]
     for number, path in enumerate(configs):
@@ -98,6 +97,7 @@ def disturb(terminals):
     return killed
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_runs_with_a_checkpoint_and_they_wait_in_the_queue(digits, tmp_path):
     training = {"epochs": 100_000, "batch_size": 128, "tensorboard": False, "checkpoint_every_seconds": 0}
     (tmp_path / "long.yaml").write_text(dump_config(digits(training=training)))
