@@ -27,8 +27,9 @@ def write(study: StudyDir, search: Search, planned: dict[str, Any]) -> dict[str,
     write_table(study.path / TABLE_FILE, [_cells(row) for row in rows])
     if summary["best"]:
         write_text(study.path / BEST_FILE, _best_config(study, search, summary["best"]["trial"]))
-    from dlrun.studies import _sweep_pictures
+    from dlrun.studies import _sweep_hparams, _sweep_pictures
 
+    _sweep_hparams.write((study.run(row["run"]).tensorboard, row["values"]) for row in rows)
     _sweep_pictures.draw(study.plots, search.trials(), list(search.sweep.space), summary)
     write_json(study.summary_file, summary)
     return summary
@@ -78,14 +79,15 @@ def _row(study: StudyDir, search: Search, trial: FrozenTrial) -> dict[str, Any]:
     """One trial: how it ended, what it set, and what its runs say."""
     runs = sorted(path.parent for path in study.path.glob(f"{trial_name(trial.number)}*/run.json"))
     found = [_run_facts(RunDir(path)) for path in runs]
+    alone = found[0] if found and search.sweep.objective == "holdout" else None
     return {
         "trial": trial.number,
-        "run": runs[0].name if len(runs) == 1 else trial_name(trial.number),
+        "run": trial_name(trial.number),
         "status": STATES[trial.state],
         "value": trial.value if STATES[trial.state] == "completed" else None,
         "epochs": sum(one["epochs"] for one in found),
-        "best_epoch": found[0]["best_epoch"] if len(found) == 1 else None,
-        "original": found[0]["original"].get(search.config.monitor.metric or "val_loss") if len(found) == 1 else None,
+        "best_epoch": alone and alone["best_epoch"],
+        "original": alone and alone["original"].get(search.config.monitor.metric or "val_loss"),
         "seconds": round(sum(one["seconds"] for one in found), 2),
         "values": draw(trial, search.sweep.space),
         "failure": trial.user_attrs.get("failure"),

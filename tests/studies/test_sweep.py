@@ -9,6 +9,8 @@ from pathlib import Path
 
 import optuna
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 
 from dlrun.cli.runs import list_rows
 from dlrun.config.loading import config_from_mapping, dump_config, load_config
@@ -298,6 +300,20 @@ def test_folds_give_a_trial_its_value_and_are_pruned_one_by_one(outputs, machine
     ]
     assert summary["best"]["value"] == pytest.approx(0.89 + 0.05)
     assert load_config(study.path / "best.yaml").kfold.n_splits == 3
+
+
+def test_tensorboard_gets_the_values_of_each_trial_once(outputs, machine):
+    study = begin(outputs, make(n_trials=2))
+    go_on(study)
+    study.run("trial-000").tensorboard.mkdir()
+    for _ in range(2):
+        go_on(study)
+    (file,) = study.run("trial-000").tensorboard.iterdir()
+    accumulator = EventAccumulator(str(file)).Reload()
+    found = [accumulator.SummaryMetadata(tag).plugin_data.content for tag in accumulator.PluginTagToContent("hparams")]
+    values = [parse_session_start_info_plugin_data(content).hparams for content in found if content]
+    assert values[0]["model.hidden"].string_value == "[16]"
+    assert values[0]["optimizer.learning_rate"].number_value == 0.001
 
 
 def test_more_trials_may_be_asked_of_a_sweep_that_has_ended(outputs, machine):
