@@ -15,6 +15,8 @@ from dlrun.config.loading import load_config
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, run_jobs
 
+DIGITS = Path(__file__).parents[1] / "configs" / "digits.yaml"
+
 
 def main(runs: int = 100, slots: int = 2) -> None:
     """Print a line after every tenth run."""
@@ -34,7 +36,7 @@ def main(runs: int = 100, slots: int = 2) -> None:
         for number in range(runs):
             options = [f"seed={number}", "training.epochs=2", "training.tensorboard=false", "runtime.threads=1"]
             file = Path(folder) / f"{number}.yaml"
-            file.write_text(dump_config(load_config("digits", options)), encoding="utf-8")
+            file.write_text(dump_config(load_config(DIGITS, options)), encoding="utf-8")
             jobs.append(Job(file, Path(folder) / f"run-{number}"))
         run_jobs(jobs, slots, warm=True, on_end=tell)
 

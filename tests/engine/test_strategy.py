@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import ConfigError, DeviceError
+from dlrun.rehearse import rehearse
 from dlrun.train import train
 
 
@@ -29,6 +30,12 @@ def test_a_strategy_with_one_device_is_refused_before_a_run_begins(digits, outpu
     with pytest.raises(DeviceError, match=r"mirrored, and TensorFlow sees one CPU device(.|\n)*two or more"):
         train(config, outputs=outputs)
     assert not outputs.exists()
+
+
+@pytest.mark.slow
+def test_a_rehearsal_of_a_shared_run_needs_one_device(digits):
+    config = digits(runtime={"strategy": "mirrored", "device": "cpu"})
+    assert rehearse(config).epochs == config.training.epochs
 
 
 @pytest.mark.parametrize(
