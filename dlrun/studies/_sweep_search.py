@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,9 @@ def _sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.CmaEsSampler(seed=own, warn_independent_sampling=False)
     if name == "qmc":
         common = child_seed(seed, "trial")  # each trial takes the next point of one sequence
-        return optuna.samplers.QMCSampler(seed=common, scramble=True, warn_independent_sampling=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.QMCSampler(seed=common, scramble=True, warn_independent_sampling=False)
     return optuna.samplers.RandomSampler(seed=own)
 
 

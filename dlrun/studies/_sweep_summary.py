@@ -68,7 +68,7 @@ def _notes(summary: dict[str, Any], planned: dict[str, Any], missing: str) -> li
             f"the best {summary['monitor']} of {summary['n_trials']} trials is too good: it was chosen by these very "
             "validation rows; what the model is worth, one reading of test says"
         )
-    if missing:
+    if missing and summary["sampler"] != "grid":
         notes.append(f"the config's own {missing} is not in the space, so it was not tried as it stands")
     if summary["n_trials"] < planned["n_trials"]:
         notes.append(f"the grid has {summary['n_trials']} combinations, all of which were tried")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,13 +79,18 @@ def trial_name(number: int) -> str:
     return f"trial-{number:03d}"
 
 
-def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Iterator[Ended]:
+def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Generator[Ended, None, None]:
     """Do what is missing of `n_trials` trials, `slots` at a time, and yield each that ends."""
     left = watch.search.unfinished()
     live: list[Live] = []
+    more = True
     try:
         while True:
-            while len(live) < slots and (trial := _next(watch, left, n_trials)) is not None:
+            while more and len(live) < slots:
+                trial = _next(watch, left, n_trials)
+                if trial is None:
+                    more = False
+                    break
                 slot = min(set(range(slots)) - {one.slot for one in live})
                 one, ended = _begin(watch, trial, slot)
                 if ended:

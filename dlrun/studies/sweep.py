@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,8 +119,8 @@ def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, 
     watch = Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"])
     missing = bool(search.unfinished()) or len(search.trials()) < planned["n_trials"]
     warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # that worker sees no GPU
-    with starter(warm) as start:
-        for ended in run_trials(watch, start, planned["slots"], planned["n_trials"]):
+    with starter(warm) as start, closing(run_trials(watch, start, planned["slots"], planned["n_trials"])) as trials:
+        for ended in trials:
             on_end(ended)
             _refuse_hopeless(study, search.trials(), ended)
     return _sweep_summary.write(study, search, planned)
