@@ -63,7 +63,6 @@ class Search:
         number = sum(trial.state in STATES for trial in trials)
         if number == len(trials) and not self._enqueue(number):
             return None
-        self.study.sampler = _sampler(self.sweep.sampler, self.config.seed, number)
         return self.study.ask()
 
     def _enqueue(self, number: int) -> bool:
@@ -80,7 +79,8 @@ class Search:
         return True
 
     def values(self, trial: Trial) -> dict[str, Any]:
-        """What the trial sets; a trial that was drawn before has the same again."""
+        """What the trial sets; one that was drawn before, wholly or in part, has the same again."""
+        self.study.sampler = _sampler(self.sweep.sampler, self.config.seed, trial.number)
         return draw(trial, self.sweep.space)
 
     def told(self, trial: Trial) -> int:

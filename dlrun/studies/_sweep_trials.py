@@ -171,7 +171,7 @@ def _advance(watch: Watch, one: Live, start: Start) -> Ended | None:
     if status == COMPLETED:
         one.pruned_at = None
         return _completed(watch, one)
-    if one.pruned_at is not None:
+    if one.pruned_at is not None and status != FAILED:
         return _pruned(watch, one)
     code = result.exit_code
     killed = status != FAILED and code is not None and (code < 0 or code in (75, 130))

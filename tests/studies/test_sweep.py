@@ -47,6 +47,7 @@ class Machine:
 
     def __init__(self):
         self.started, self.failing, self.kill_at, self.dead = [], {}, None, False
+        self.crashes, self.latest = {}, None
 
     def __call__(self, warm):
         self.dead = False
@@ -54,7 +55,8 @@ class Machine:
 
     def start(self, job):
         self.started.append(job.run_dir.name)
-        return Growing(self, job)
+        self.latest = Growing(self, job)
+        return self.latest
 
 
 class Growing:
@@ -76,7 +78,9 @@ class Growing:
         return self.returncode
 
     def step(self):
-        if self.machine.dead:
+        crashes = self.machine.crashes.get(self.run.id, 0)
+        if self.machine.dead or (crashes > 0 and self.rows):
+            self.machine.crashes[self.run.id] = crashes - 1
             self.run.update(process={"pid": 2**22 + 1, "host": os.uname().nodename, "start": 0})
             return -9
         if self.asked:
@@ -267,6 +271,44 @@ def test_a_failed_trial_counts_and_is_not_tried_again(outputs, machine):
     assert summary["counts"] == {"completed": 2, "failed": 1}
     go_on(study)
     assert machine.started == ["trial-000", "trial-001", "trial-002"]
+
+
+def test_a_run_whose_process_is_killed_goes_on_twice_at_most(outputs, machine):
+    machine.crashes = {"trial-001": 2, "trial-002": 3}
+    summary, ended = go_on(begin(outputs, make(n_trials=3, pruner="none")))
+    assert machine.started == ["trial-000", *["trial-001"] * 3, *["trial-002"] * 3]
+    assert summary["counts"] == {"completed": 2, "failed": 1}
+    assert ended[2].failure == "its process ended with code -9"
+
+
+def test_a_run_that_outlived_its_sweep_is_waited_for(outputs, machine, monkeypatch):
+    study = begin(outputs, make(n_trials=2, pruner="none"))
+    machine.kill_at = ("trial-001", 2)
+    monkeypatch.setattr("dlrun.studies._sweep_trials.stop_all", lambda processes: None)
+    with pytest.raises(Killed):
+        go_on(study)
+    machine.dead = False
+    monkeypatch.setattr("dlrun.studies._sweep_trials.time.sleep", lambda _: machine.latest.poll())
+    summary, _ = go_on(study)
+    assert machine.started == ["trial-000", "trial-001"]
+    assert summary["counts"] == {"completed": 2}
+
+
+def test_a_run_that_fails_while_it_is_being_pruned_has_failed(outputs, machine):
+    space = {"optimizer.learning_rate": {"choice": [0.01, 0.02, 0.0002]}}
+    study = begin(outputs, make(space=space, sampler="grid", warmup_epochs=2))
+    terminate = Growing.terminate
+
+    def fail(self):
+        machine.failing[self.run.id] = "error: the loss became nan"
+
+    Growing.terminate = fail
+    try:
+        summary, _ = go_on(study)
+    finally:
+        Growing.terminate = terminate
+    assert summary["counts"] == {"completed": 2, "failed": 1}
+    assert RunDir(study.path / "trial-002").status() == "failed"
 
 
 def test_a_sweep_whose_first_trials_all_fail_stops(outputs, machine):
