@@ -189,6 +189,14 @@ def test_hopeless_trials_are_stopped_and_marked_in_run_and_study(outputs, machin
     assert summary["notes"][-1] == "the grid has 4 combinations, all of which were tried"
 
 
+def test_hyperband_lets_a_third_go_on(outputs, machine):
+    space = {"optimizer.learning_rate": {"choice": [round(0.01 * (n + 1), 2) for n in range(12)]}}
+    config = make({"training": {"epochs": 9}}, space=space, sampler="grid", pruner="hyperband", n_trials=12)
+    summary, ended = go_on(begin(outputs, config))
+    assert summary["counts"]["pruned"] >= 3
+    assert {one.pruned_at for one in ended if one.pruned_at} == {4}  # the first rung, steps being counted from 0
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc"])
 def test_a_sweep_that_was_killed_ends_with_the_trials_of_an_undisturbed_one(outputs, machine, sampler):
     config = make(sampler=sampler)
