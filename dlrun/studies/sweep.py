@@ -122,14 +122,14 @@ def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, 
     with starter(warm) as start, closing(run_trials(watch, start, planned["slots"], planned["n_trials"])) as trials:
         for ended in trials:
             on_end(ended)
-            _refuse_hopeless(study, search.trials(), ended)
+            _refuse_hopeless(study, search.trials(), ended, min(HOPELESS, planned["n_trials"]))
     return _sweep_summary.write(study, search, planned)
 
 
-def _refuse_hopeless(study: StudyDir, trials: list[Any], ended: Ended) -> None:
-    """Raise JobError when trials fail one after the other from the start."""
+def _refuse_hopeless(study: StudyDir, trials: list[Any], ended: Ended, most: int) -> None:
+    """Raise JobError when the first `most` trials all failed."""
     states = [trial.state.name for trial in trials if trial.state.is_finished()]
-    if len(states) >= HOPELESS and set(states) == {"FAIL"}:
+    if len(states) >= most and set(states) == {"FAIL"}:
         hint = f"put it right and go on: dlrun sweep --resume {short(study.path)}"
         raise JobError(f"the first {len(states)} trials failed, the last one: {ended.failure}", hint=hint)
 

@@ -319,10 +319,11 @@ def test_a_run_that_fails_while_it_is_being_pruned_has_failed(outputs, machine):
     assert RunDir(study.path / "trial-002").status() == "failed"
 
 
-def test_a_sweep_whose_first_trials_all_fail_stops(outputs, machine):
+@pytest.mark.parametrize(("n_trials", "tried"), [(9, 3), (2, 2)])
+def test_a_sweep_whose_first_trials_all_fail_stops(outputs, machine, n_trials, tried):
     machine.failing = {f"trial-00{n}": "error: no such file" for n in range(9)}
-    study = begin(outputs, make(n_trials=9))
-    with pytest.raises(JobError, match="the first 3 trials failed, the last one: no such file"):
+    study = begin(outputs, make(n_trials=n_trials))
+    with pytest.raises(JobError, match=f"the first {tried} trials failed, the last one: no such file"):
         go_on(study)
     assert study.status() == "failed"
 
