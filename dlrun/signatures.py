@@ -57,7 +57,10 @@ class Signature:
 
 @lru_cache(maxsize=512)
 def _parse(path: Path, _mtime_ns: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    text = path.read_text(encoding="utf-8")
+    if "\0" in text:  # a ValueError before Python 3.11.4
+        raise SyntaxError("source code cannot contain null bytes")
+    return ast.parse(text, filename=str(path))
 
 
 def parse_file(path: Path) -> ast.Module:

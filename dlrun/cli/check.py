@@ -45,12 +45,11 @@ def check(
 def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool) -> dict[str, Any]:
     """Check one config, print `ok` or what is wrong, and return both as JSON values."""
     from dlrun.cli import problem_dict
-    from dlrun.config.overrides import small_overrides
+    from dlrun.config.probing import check_small
 
     try:
         config = _options.load(text, overrides, to_train=True)
-        if config.small:  # what `reproduce --scale small` makes of it has to be a config, too
-            _options.load(text, [*overrides, *small_overrides(config)], to_train=True)
+        check_small(config, lambda more: _options.load(text, [*overrides, *more], to_train=True))
         if config.sweep:  # so do the values that `sweep` may try
             _options.check_sweep(text, overrides, config)
         table = _summarise(config, as_json=as_json) if summary else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from dlrun.config.dumping import flow
-from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, is_number, show_value
+from dlrun.config.nodes import Report, dotted, is_number, show_value
 from dlrun.config.overrides import parse_override
+from dlrun.config.probing import problems_at
 from dlrun.config.schema import Config
 from dlrun.config.sweep_schema import Dimension
 from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
@@ -142,7 +142,7 @@ def check_values(config: Config, load: Callable[[list[str]], Config]) -> None:
             try:
                 load(["~sweep", *settings, f"{name}={flow(value)}"])
             except ConfigError as error:
-                found += _replaced(config, ("sweep", "space", name), key, value, error.problems)
+                found += problems_at(config, ("sweep", "space", name), key, value, error.problems)
         problems += {(problem.place, problem.message): problem for problem in reversed(found)}.values()
     if problems:
         raise ConfigError(problems=problems)
@@ -165,15 +165,3 @@ def _conditions(space: dict[str, Dimension], dimension: Dimension) -> Iterable[t
     for name, wanted in (dimension.when or {}).items():
         yield from _conditions(space, space[name])
         yield name, wanted[0] if isinstance(wanted, list) and wanted else wanted
-
-
-def _replaced(config: Config, key: Key, below: Key, value: Any, problems: Iterable[Problem]) -> list[Problem]:
-    """The problems of a probe, as problems of the space: at the value, or at the name when that is no key at all."""
-    found = []
-    for problem in problems:
-        typed = problem.place is not None and problem.place.source == OVERRIDE_SOURCE
-        in_name = typed and problem.place is not None and problem.place.column <= len(str(key[-1]))
-        message = problem.message if typed else f"with {key[-1]}: {flow(value)}: {problem.message}"
-        place = config.place(key if in_name else (*key, *below))
-        found.append(replace(problem, message=message, key=key, place=place))
-    return found

@@ -78,3 +78,10 @@ def test_data_files_are_found_or_not_and_that_is_no_mistake(capsys, monkeypatch,
     assert main(["check", "table.yaml", "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)["configs"]
     assert report["data"] == {"found": [str(tmp_path / "rows.csv")], "missing": ["more.csv"]}
+
+
+def test_what_shortens_a_config_is_told_at_its_place(tmp_path, capsys):
+    path = tmp_path / "a.yaml"
+    path.write_text("data: digits\nmodel: mlp\nsmall: {training.epochs: true}\n")
+    assert main(["check", str(path)]) == 2
+    assert f"{path}:3:26: training.epochs is not an integer" in capsys.readouterr().err

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from blowing_up import blowing_up
-from test_exact_resume import assert_equal_runs, stop_at
+from test_exact_resume import assert_equal_runs, interrupted
 
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.engine.divergence import Diverged, LossWatch
-from dlrun.errors import ConfigError, Interrupted
+from dlrun.errors import ConfigError
 from dlrun.events import Note
 from dlrun.run_dir import RunDir
 from dlrun.train import train
@@ -92,13 +92,7 @@ def test_both_modes_go_back_alike(rolled_back):
 def test_a_run_stopped_about_a_rollback_equals_one_that_was_not_stopped(
     config, rolled_back, outputs, mode, epoch, step
 ):
-    with pytest.raises(Interrupted):
-        train(
-            config(mode, training=ROLLBACK, callbacks=CALLBACKS),
-            run_dir=outputs / "cut",
-            on_event=stop_at(epoch, step),
-        )
-    cut = RunDir(outputs / "cut")
+    cut = interrupted(config(mode, training=ROLLBACK, callbacks=CALLBACKS), outputs / "cut", epoch, step)
     train(load_config(cut.config_file), resume=cut)
     whole = rolled_back(mode)[0]
     assert_equal_runs(cut, whole)
