@@ -184,7 +184,8 @@ def _read_metrics(entry: Entry) -> None:
 def _read_history(entry: Entry) -> None:
     """The best epoch so far of a run that is not completed, if it has one. Raises RunDirError."""
     monitor, mode = (entry.config["monitor"].get(key) for key in ("metric", "mode"))
-    history = entry.run.history() if entry.run.history_file.exists() else []
+    begun = entry.run.history_file.exists() or entry.run.timing_file.exists()  # one without the other is damage
+    history = entry.run.history() if begun else []
     entry.epochs, entry.monitor = len(history), monitor if isinstance(monitor, str) else None
     entry.mode = mode if mode in ("min", "max") else None
     values = {n: row[monitor] for n, row in enumerate(history, 1) if math.isfinite(row.get(monitor, math.nan))}

@@ -155,6 +155,7 @@ def _work(argv: list[str], cwd: str, fault: dict[str, Any], output: Path) -> int
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.chdir(cwd)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore it
         from dlrun.cli import main
 
         changes = injected.install(fault)
