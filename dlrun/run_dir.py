@@ -6,10 +6,8 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
 import secrets
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import write_json, write_text
+from dlrun.processes import alive, this_process
 
 FORMAT = 1
 RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
@@ -229,38 +228,6 @@ def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     write_text(path, text.getvalue())
-
-
-def _process_start(pid: int) -> int | None:
-    """Start of a process in clock ticks (field 22 of /proc/PID/stat, proc(5)); None where unknown, or if it is dead."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else int(fields[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def this_process() -> dict[str, Any]:
-    """What tells this process from all others, for `alive`."""
-    return process_of(os.getpid())
-
-
-def process_of(pid: int) -> dict[str, Any]:
-    """What tells a process of this machine from all others, for `alive`."""
-    return {"pid": pid, "host": socket.gethostname(), "start": _process_start(pid)}
-
-
-def alive(process: dict[str, Any]) -> bool:
-    """Whether a process that owns a run or study still runs; true when it belongs to another machine."""
-    if process.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(int(process["pid"]), 0)
-    except (ProcessLookupError, KeyError, TypeError, ValueError):
-        return False
-    except PermissionError:
-        pass
-    return _process_start(int(process["pid"])) == process.get("start")
 
 
 def list_runs(outputs: Path) -> Iterator[RunDir]:

@@ -8,7 +8,8 @@ import pytest
 
 from dlrun.errors import RunDirError, UnknownNameError
 from dlrun.files import write_json, write_text
-from dlrun.run_dir import RunDir, _process_start, find_run, list_runs
+from dlrun.processes import process_of
+from dlrun.run_dir import RunDir, find_run, list_runs
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_reused_process_number_does_not_keep_a_dead_run_alive(run):
 def test_a_process_that_is_dead_but_still_listed_is_gone(run):
     child = subprocess.Popen([sys.executable, "-c", ""])
     record = run.record()
-    record["process"] |= {"pid": child.pid, "start": _process_start(child.pid)}
+    record["process"] |= process_of(child.pid)
     write_json(run.record_file, record)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody has asked for its exit code yet
     assert run.status() == "interrupted"

@@ -85,7 +85,7 @@ def cancel(jobs: Numbers, outputs: Outputs = _options.DEFAULT_OUTPUTS, as_json: 
     """Take runs out of the queue; those under way are stopped, with a checkpoint."""
     from dlrun.jobs.endings import RUNNING
     from dlrun.jobs.starting import SeenProcess
-    from dlrun.run_dir import alive
+    from dlrun.processes import alive
 
     queue = _needed(outputs)
     entries = queue.cancel(jobs)

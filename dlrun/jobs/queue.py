@@ -21,7 +21,7 @@ from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, STATES, WAITING, 
 from dlrun.jobs.entries import TABLES, Entry, Request, entry_of
 from dlrun.jobs.job import Job
 from dlrun.jobs.leases import Box, Needs
-from dlrun.run_dir import alive, this_process
+from dlrun.processes import alive, this_process
 
 FORMAT = 1
 _PATIENCE_SECONDS = 60.0  # for another process' transaction

@@ -13,7 +13,7 @@ from typing import Any
 
 from dlrun.errors import JobError
 from dlrun.jobs.warm import WarmProcess, WarmWorker
-from dlrun.run_dir import alive, process_of
+from dlrun.processes import alive, process_of
 
 DLRUN = (sys.executable, "-m", "dlrun")
 LOST = -int(signal.SIGKILL)  # the exit code of a process whose end nobody saw

@@ -11,7 +11,7 @@ from dlrun.jobs.entries import Entry
 from dlrun.jobs.leases import Box, gpu_of, variables_of
 from dlrun.jobs.queue import Queue
 from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Starter
-from dlrun.run_dir import process_of
+from dlrun.processes import process_of
 
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 0.25  # between two looks at the whole queue; more where a look takes long

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import write_json, write_text
-from dlrun.run_dir import FORMAT, INTERRUPTED, RUNNING, RunDir, alive, read_json, this_process
+from dlrun.processes import alive, this_process
+from dlrun.run_dir import FORMAT, INTERRUPTED, RUNNING, RunDir, read_json
 
 
 class StudyDir:

@@ -11,7 +11,8 @@ from dlrun.errors import JobError, UnknownNameError
 from dlrun.jobs.entries import Request
 from dlrun.jobs.leases import Box
 from dlrun.jobs.queue import Queue
-from dlrun.run_dir import RunDir, process_of, this_process
+from dlrun.processes import process_of, this_process
+from dlrun.run_dir import RunDir
 
 DEAD = {**this_process(), "start": 1}
 

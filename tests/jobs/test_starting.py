@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.errors import JobError
 from dlrun.jobs.starting import LOST, HeldProcess, SeenProcess, Starter
-from dlrun.run_dir import process_of
+from dlrun.processes import process_of
 
 
 def wait(process):

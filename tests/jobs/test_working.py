@@ -14,7 +14,8 @@ from dlrun.jobs.entries import Request
 from dlrun.jobs.leases import Box
 from dlrun.jobs.queue import Queue
 from dlrun.jobs.working import Orders, work
-from dlrun.run_dir import RunDir, alive, process_of
+from dlrun.processes import alive, process_of
+from dlrun.run_dir import RunDir
 
 STUB = Path(__file__).parent / "stub.py"
 PROGRAM = (sys.executable, "-I", "-S", str(STUB))

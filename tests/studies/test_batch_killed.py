@@ -15,7 +15,8 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.jobs.endings import OPEN
 from dlrun.jobs.queue import Queue
-from dlrun.run_dir import alive, list_runs
+from dlrun.processes import alive
+from dlrun.run_dir import list_runs
 
 
 class Terminal:
