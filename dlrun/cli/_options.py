@@ -28,6 +28,8 @@ Set = Annotated[
         "--set", "-s", metavar="KEY=VALUE", help="Override: -s model.units=128; -s ~key drops it. Repeatable."
     ),
 ]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")]
+Sample = Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")]
 Outputs = Annotated[Path, typer.Option("--outputs", help="Folder that holds the runs.", envvar="DLRUN_OUTPUTS")]
 
 
@@ -78,6 +80,22 @@ def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Conf
     from dlrun.config.loading import load_config
 
     return load_config(find_config(text), overrides, to_train=to_train)
+
+
+def data_overrides(data_dir: Path | None, *, sample: bool) -> list[str]:
+    """What `--data-dir` and `--sample` set."""
+    from dlrun.config.overrides import setting
+
+    return [*([setting("data.dir", data_dir)] if data_dir else []), *(["data.sample=true"] if sample else [])]
+
+
+def gpus_to_share(config: Config) -> int:
+    """How many GPUs the runs of a study may share out; with a strategy each run takes all of them."""
+    from dlrun.machine import nvidia_gpus
+
+    device = config.runtime.device
+    one = device.startswith("gpu:") or config.runtime.strategy != "none"
+    return 0 if device == "cpu" else 1 if one else nvidia_gpus()
 
 
 def check_sweep(text: str, overrides: Sequence[str], config: Config) -> None:

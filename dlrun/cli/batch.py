@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Set
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set
 
 if TYPE_CHECKING:
     from dlrun.jobs.leases import Box
@@ -40,8 +39,8 @@ def batch(
     ] = False,
     max_failures: Annotated[int | None, typer.Option(min=1, help="Stop all after so many failures.")] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    data_dir: DataDir = None,
+    sample: Sample = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -49,15 +48,13 @@ def batch(
     """Run many configs, as many at once as the machine has room for; killing it loses nothing."""
     from dlrun.cli import _batch_tables as tables
     from dlrun.cli._batch_board import watching
-    from dlrun.config.overrides import setting
     from dlrun.jobs.endings import DONE, OPEN
     from dlrun.jobs.queue import Queue
     from dlrun.studies import batch as study
 
     if fail_fast and max_failures is not None:
         raise typer.BadParameter("--fail-fast is --max-failures 1; give one of them", param_hint="--max-failures")
-    options = [*(overrides or []), *([setting("data.dir", data_dir)] if data_dir else [])]
-    options += ["data.sample=true"] if sample else []
+    options = [*(overrides or []), *_options.data_overrides(data_dir, sample=sample)]
     box = box_of(gpus, per_gpu, jobs)
     planned = study.find_equal(study.plan(configs, options, box, seeds=seeds, jobs=jobs), outputs) if configs else []
     if dry_run:

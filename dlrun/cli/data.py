@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Set, Verbose
+from dlrun.cli._options import DataDir, Json, Sample, Set, Verbose
 from dlrun.cli._output import echo
 from dlrun.cli._output import note as show_note
 
@@ -31,8 +31,8 @@ def data(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw images, histograms or series into this folder.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    data_dir: DataDir = None,
+    sample: Sample = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -40,11 +40,8 @@ def data(
     from dataclasses import asdict
 
     from dlrun.cli._output import print_json
-    from dlrun.config.overrides import setting
 
-    options = [setting("data.dir", data_dir)] if data_dir else []
-    options += ["data.sample=true"] if sample else []
-    loaded = _options.load(config, [*(overrides or []), *options])
+    loaded = _options.load(config, [*(overrides or []), *_options.data_overrides(data_dir, sample=sample)])
     _options.start_keras(loaded, verbose=verbose)
     from dlrun.inspect_data import inspect_data
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Set
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set
 
 if TYPE_CHECKING:
     from dlrun.studies._study_dir import StudyDir
@@ -43,8 +43,8 @@ def kfold(
         typer.Option(help="Which weights of a fold predict its held-out rows (default last)."),
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    data_dir: DataDir = None,
+    sample: Sample = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -53,18 +53,17 @@ def kfold(
     from dlrun.cli import _kfold_tables as tables
     from dlrun.config.overrides import setting
     from dlrun.studies import kfold as study_of
-    from dlrun.studies._study_dir import find_study
+    from dlrun.studies._study_dir import study_to_resume
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
-    stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats, "data.dir": data_dir}
+    stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats}
     options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
-    options += ["data.sample=true"] if sample else []
+    options += _options.data_overrides(data_dir, sample=sample)
     if resume is not None:
         if options or dry_run:
             raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
-        study = find_study(resume, outputs)
-        study_of.check_resumable(study)
+        study = study_to_resume(resume, outputs, "kfold")
         tables.show_resumed(study, quiet=quiet)
     else:
         plan = _plan(str(config), options, jobs)
@@ -85,14 +84,10 @@ def kfold(
 
 def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
     from dlrun.environment import available_cores
-    from dlrun.machine import nvidia_gpus
     from dlrun.studies.kfold import plan
 
     loaded = _options.load(config, options, to_train=True)
-    device = loaded.runtime.device
-    one = device.startswith("gpu:") or loaded.runtime.strategy != "none"  # with a strategy each run takes all GPUs
-    gpus = 0 if device == "cpu" else 1 if one else nvidia_gpus()
-    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)
+    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=_options.gpus_to_share(loaded))
 
 
 def _begin(plan: Plan, outputs: Path, *, quiet: bool) -> StudyDir:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Set
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set
 
 if TYPE_CHECKING:
     from dlrun.studies.sweep import Plan
@@ -38,8 +37,8 @@ def sweep(
         str | None, typer.Option("--resume", metavar="STUDY", help="Do what is missing of a sweep.")
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    data_dir: DataDir = None,
+    sample: Sample = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -48,18 +47,17 @@ def sweep(
     from dlrun.cli import _sweep_tables as tables
     from dlrun.config.overrides import setting
     from dlrun.studies import sweep as study_of
-    from dlrun.studies._study_dir import find_study
+    from dlrun.studies._study_dir import study_to_resume
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
-    stated = {"sweep.n_trials": trials, "sweep.sampler": sampler, "data.dir": data_dir}
+    stated = {"sweep.n_trials": trials, "sweep.sampler": sampler}
     options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
-    options += ["data.sample=true"] if sample else []
+    options += _options.data_overrides(data_dir, sample=sample)
     if resume is not None:
         if overrides or sampler or data_dir or sample or dry_run:
             raise typer.BadParameter("a sweep goes on as it was begun; --trials may change", param_hint="--resume")
-        study = find_study(resume, outputs)
-        study_of.check_resumable(study)
+        study = study_to_resume(resume, outputs, "sweep")
         tables.show_resumed(study, quiet=quiet)
     else:
         plan = _plan(str(config), options, jobs)
@@ -79,13 +77,9 @@ def sweep(
 
 def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
     from dlrun.environment import available_cores
-    from dlrun.machine import nvidia_gpus
     from dlrun.studies.sweep import plan
 
     loaded = _options.load(config, options, to_train=True)
     if loaded.sweep:
         _options.check_sweep(config, options, loaded)
-    device = loaded.runtime.device
-    one = device.startswith("gpu:") or loaded.runtime.strategy != "none"  # with a strategy each run takes all GPUs
-    gpus = 0 if device == "cpu" else 1 if one else nvidia_gpus()
-    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=gpus)
+    return plan(loaded, jobs=jobs, cores=available_cores(), gpus=_options.gpus_to_share(loaded))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Set, Verbose
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set, Verbose
 
 
 def train(
@@ -33,8 +33,8 @@ def train(
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     run_dir: Annotated[Path | None, typer.Option("--run-dir", help="Put the run exactly here.")] = None,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")] = False,
+    data_dir: DataDir = None,
+    sample: Sample = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, train one batch, save, load; keep nothing.")
     ] = False,
@@ -45,7 +45,6 @@ def train(
     """Train one experiment and keep it in a run directory."""
     from dlrun.cli import _run_summary
     from dlrun.cli._progress import listener
-    from dlrun.config.overrides import setting
     from dlrun.resuming import config_to_resume
     from dlrun.run_dir import find_run
 
@@ -53,8 +52,7 @@ def train(
         raise typer.BadParameter("give a CONFIG, or --resume RUN", param_hint="CONFIG")
     if resume is not None and run_dir is not None:
         raise typer.BadParameter("a resumed run stays where it is", param_hint="--run-dir")
-    options = [setting("data.dir", data_dir)] if data_dir else []
-    options += ["data.sample=true"] if sample else []
+    options = _options.data_overrides(data_dir, sample=sample)
     if resume is not None:
         interrupted = find_run(resume, outputs)
         loaded = config_to_resume(interrupted, [*options, *(overrides or [])])

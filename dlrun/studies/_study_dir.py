@@ -12,10 +12,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
-from dlrun.files import write_json, write_text
+from dlrun.engine.signals import interrupted_by_signals
+from dlrun.errors import ConfigError, DlrunError, Interrupted, RunDirError, UnknownNameError, did_you_mean
+from dlrun.files import short, write_json, write_text
 from dlrun.processes import alive, this_process
-from dlrun.run_dir import FORMAT, INTERRUPTED, RUNNING, RunDir, read_json
+from dlrun.run_dir import COMPLETED, FAILED, FORMAT, INTERRUPTED, RUNNING, RunDir, read_json
 
 
 class StudyDir:
@@ -96,6 +97,30 @@ class StudyDir:
         finally:
             lock.release()
 
+    @contextmanager
+    def at_work(self, left: str, **fields: Any) -> Iterator[None]:
+        """Keep the status right whatever happens inside; `fields` go into `study.json` first.
+
+        Raises what is raised inside, and for a signal Interrupted with what is `left` and the command that goes on.
+        """
+        self.start(**fields)
+        status, failure = COMPLETED, ""
+        try:
+            with interrupted_by_signals():
+                yield
+        except KeyboardInterrupt as error:
+            status = INTERRUPTED
+            hint = f"go on with: dlrun {self.record()['verb']} --resume {short(self.path)}"
+            raise Interrupted(f"stopped; {left}", resumable=True, hint=hint) from error
+        except DlrunError as error:
+            status, failure = FAILED, str(error)
+            raise
+        except BaseException as error:
+            status, failure = FAILED, f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.end(status, **({"failure": failure} if failure else {}))
+
 
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Rows as a CSV file; its columns are the keys of all rows, an empty cell stands for a key that a row lacks."""
@@ -109,6 +134,14 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def list_studies(outputs: Path) -> list[StudyDir]:
     """Every study below `outputs`, the latest at the end: ids begin with the time."""
     return sorted((StudyDir(path.parent.absolute()) for path in outputs.glob("*/*/study.json")), key=lambda s: s.id)
+
+
+def study_to_resume(text: str, outputs: Path, verb: str) -> StudyDir:
+    """As `find_study`, of this verb. Raises ConfigError for another."""
+    study = find_study(text, outputs)
+    if study.record().get("verb") != verb:
+        raise ConfigError(f"{study.id} is no study of dlrun {verb}")
+    return study
 
 
 def find_study(text: str, outputs: Path) -> StudyDir:

@@ -11,8 +11,7 @@ from typing import Any
 from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.config.schema import Config, Fold, Kfold, with_section
-from dlrun.engine.signals import interrupted_by_signals
-from dlrun.errors import ConfigError, DlrunError, Interrupted, JobError, listing
+from dlrun.errors import JobError, listing
 from dlrun.files import make_folder, short, write_json, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, run_jobs
@@ -102,24 +101,8 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd,
     Completed folds are kept, interrupted ones go on, failed ones are tried again. `on_end` hears of each fold's end.
     Raises JobError that names the folds that failed, Interrupted with the command that goes on, DlrunError.
     """
-    with study.owned():
-        study.start(command=command)
-        status, failure = COMPLETED, ""
-        try:
-            with interrupted_by_signals():
-                return _work(study, options, on_end, tell)
-        except KeyboardInterrupt as error:
-            status = INTERRUPTED
-            hint = f"go on with: dlrun kfold --resume {short(study.path)}"
-            raise Interrupted("stopped; the folds have their checkpoints", resumable=True, hint=hint) from error
-        except DlrunError as error:
-            status, failure = FAILED, str(error)
-            raise
-        except BaseException as error:
-            status, failure = FAILED, f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            study.end(status, **({"failure": failure} if failure else {}))
+    with study.owned(), study.at_work("the folds have their checkpoints", command=command):
+        return _work(study, options, on_end, tell)
 
 
 def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
@@ -174,9 +157,3 @@ def why_failed(result: JobResult) -> str:
         errors = [line for line in lines if line.startswith("error: ")]
         text = errors[-1].removeprefix("error: ") if errors else ended
     return _PLACE.sub("", text.splitlines()[0])
-
-
-def check_resumable(study: StudyDir) -> None:
-    """Raise ConfigError for a study of another verb."""
-    if study.record().get("verb") != "kfold":
-        raise ConfigError(f"{study.id} is no study of dlrun kfold")

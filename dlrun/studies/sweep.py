@@ -12,11 +12,9 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.config.metric_names import more_is_better
 from dlrun.config.schema import Config, Kfold
-from dlrun.engine.signals import interrupted_by_signals
-from dlrun.errors import ConfigError, DlrunError, Interrupted, JobError
+from dlrun.errors import ConfigError, JobError
 from dlrun.files import make_folder, short, write_text
 from dlrun.jobs.local import starter
-from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED
 from dlrun.studies._study_dir import StudyDir
 
 if TYPE_CHECKING:
@@ -90,23 +88,8 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd)
     with study.owned():
         planned = study.record()["plan"]
         planned |= {"n_trials": options.n_trials or planned["n_trials"], "slots": options.slots or planned["slots"]}
-        study.start(command=command, plan=planned)
-        status, failure = COMPLETED, ""
-        try:
-            with interrupted_by_signals():
-                return _work(study, planned, on_end)
-        except KeyboardInterrupt as error:
-            status = INTERRUPTED
-            hint = f"go on with: dlrun sweep --resume {short(study.path)}"
-            raise Interrupted("stopped; trials that ran have their checkpoints", resumable=True, hint=hint) from error
-        except DlrunError as error:
-            status, failure = FAILED, str(error)
-            raise
-        except BaseException as error:
-            status, failure = FAILED, f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            study.end(status, **({"failure": failure} if failure else {}))
+        with study.at_work("trials that ran have their checkpoints", command=command, plan=planned):
+            return _work(study, planned, on_end)
 
 
 def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, Any]:
@@ -132,9 +115,3 @@ def _refuse_hopeless(study: StudyDir, trials: list[Any], ended: Ended, most: int
     if len(states) >= most and set(states) == {"FAIL"}:
         hint = f"put it right and go on: dlrun sweep --resume {short(study.path)}"
         raise JobError(f"the first {len(states)} trials failed, the last one: {ended.failure}", hint=hint)
-
-
-def check_resumable(study: StudyDir) -> None:
-    """Raise ConfigError for a study of another verb."""
-    if study.record().get("verb") != VERB:
-        raise ConfigError(f"{study.id} is no study of dlrun sweep")
