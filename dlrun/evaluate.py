@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data._dataset import Prepared
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import load_preprocessing
 from dlrun.drawing import draw_confusion
-from dlrun.engine.baselines import baselines
+from dlrun.engine.baselines import baselines, levels_of
+from dlrun.engine.compiling import choose_outputs
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.guard_rails import Finding, keep
+from dlrun.engine.measured_loss import Losses, predict_with_losses, predict_without_losses
 from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, open_session
-from dlrun.engine.scoring import BATCH_SIZE, Score, in_units_of_targets, outputs_by_task, predict_rows, score
+from dlrun.engine.scoring import (
+    BATCH_SIZE,
+    Score,
+    by_task,
+    in_units_of_targets,
+    outputs_by_task,
+    score,
+)
+from dlrun.engine.task_rules import with_labels_for
 from dlrun.errors import ConfigError, DataError
 from dlrun.files import make_folder, write_json
 from dlrun.run_dir import FORMAT, RunDir
@@ -43,14 +55,15 @@ class OutputScore:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a model's outputs, by task. `file` is where they were written, None outside a run; `reading` counts
-    how often this run's test part has been read, this time included.
+    """The scores of a model's outputs, by task; of several, `total` is the loss of all together. `file` is where they
+    were written, None outside a run; `reading` counts how often this run's test part has been read, this time included.
     """
 
     split: str
     model_file: Path
     outputs: dict[str, OutputScore]
     notes: list[str]
+    total: Losses = field(default_factory=dict)
     file: Path | None = None
     reading: int | None = None
 
@@ -63,6 +76,8 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """JSON values: those of the only output beside the others, those of several under `outputs` by task."""
         values = {name: value for name, value in vars(self).items() if name != "outputs"}
+        if not self.total:
+            del values["total"]
         scores = {name: output.as_dict() for name, output in self.outputs.items()}
         found = {"outputs": scores} if len(scores) > 1 else next(iter(scores.values()))
         return {"format": FORMAT, **values, **found}
@@ -91,7 +106,8 @@ def evaluate(
                 hint="split.test in the config makes one",
             )
         model = load_model(model_file)
-        evaluation = Evaluation(split, model_file, _score_split(model, data, split, config), notes)
+        outputs, total = _score_split(model, data, split, config)
+    evaluation = Evaluation(split, model_file, outputs, notes, total)
     return _record(evaluation, run) if run else evaluation
 
 
@@ -101,26 +117,50 @@ def _check_same_data(data: Prepared, run: RunDir | None) -> list[str]:
     return ["the data is not what the run was trained on: its content or its split has changed"]
 
 
-def _score_split(model: keras.Model, data: Prepared, split: str, config: Config) -> dict[str, OutputScore]:
-    """The score of each task."""
+def _score_split(
+    model: keras.Model, data: Prepared, split: str, config: Config
+) -> tuple[dict[str, OutputScore], Losses]:
+    """The score of each task, and of several the loss of all together."""
     if not data.spec.tasks:
         raise ConfigError("the data has no targets to score against", key=("data",))
     _check_inputs(model, data)
     _check_outputs(model, data)
     rows, tasks = data.splits[split], data.spec.tasks
-    outputs = predict_rows(model, Feeder.of(data), rows, BATCH_SIZE, tasks)
-    losses = {name: config.output(name).loss for name in tasks}
-    outputs = in_units_of_targets(outputs, data.spec, data.target_scales, losses)
-    levels = baselines(data, split, seed=config.seed, original_units=True)
+    outputs, total, losses = _predict(model, data, rows, config)
+    stated = {name: config.output(name).loss for name in tasks}
+    outputs = in_units_of_targets(outputs, data.spec, data.target_scales, stated)
+    levels = _levels(data, split, config, losses)
+    found = {}
+    for name, task in tasks.items():
+        scored = score(outputs[name], data.original_targets[name][rows], task, config.seed)
+        values = {**scored.values, **losses[name]}
+        found[name] = OutputScore(replace(scored, values=values), levels[name], task.labels, task.unit)
+    return found, total
+
+
+def _levels(data: Prepared, split: str, config: Config, losses: Mapping[str, Losses]) -> dict[str, dict[str, float]]:
+    """The baselines of each task: in original units, but those of its losses in the model's."""
+    found = baselines(data, split, seed=config.seed, original_units=True)
+    own = baselines(data, split, seed=config.seed) if data.target_scales else found
     return {
-        name: OutputScore(
-            score(outputs[name], data.original_targets[name][rows], task, config.seed),
-            levels[name],
-            task.labels,
-            task.unit,
-        )
-        for name, task in tasks.items()
+        name: level | levels_of(losses[name], {name: config.output(name)}, {name: own[name]})
+        for name, level in found.items()
     }
+
+
+def _predict(
+    model: keras.Model, data: Prepared, rows: np.ndarray, config: Config
+) -> tuple[dict[str, np.ndarray], Losses, dict[str, Losses]]:
+    """Outputs `(rows, units)` by task, the loss of several together, and the losses of each task."""
+    tasks = data.spec.tasks
+    if config.routine.name == "fit":
+        chosen = choose_outputs(config, tasks)
+        losses = {name: output.loss for name, output in chosen.items() if output.loss is not None}
+        feeder = Feeder.of(with_labels_for(losses, data))
+        found, total, each = predict_with_losses(model, feeder, rows, BATCH_SIZE, chosen)
+    else:  # others learn by what they like
+        found, total, each = predict_without_losses(model, Feeder.of(data), rows, BATCH_SIZE, tasks)
+    return by_task(found, tasks), total, each
 
 
 def _check_inputs(model: keras.Model, data: Prepared) -> None:

@@ -18,7 +18,11 @@ def run(digits_run, tmp_path):
 
 def test_validation_scores_what_training_logged(run):
     evaluation = evaluate(load_config(run.config_file), run.model_file("best"), run=run, split="validation")
-    assert evaluation.score.values["accuracy"] == pytest.approx(run.metrics()["best"]["val_accuracy"], abs=1e-6)
+    metrics = run.metrics()
+    values, (levels,) = evaluation.score.values, [output.baselines for output in evaluation.outputs.values()]
+    assert values["accuracy"] == pytest.approx(metrics["best"]["val_accuracy"], abs=1e-6)
+    assert values["loss"] == pytest.approx(metrics["best"]["val_loss"], rel=1e-5)
+    assert levels["loss"] == pytest.approx(metrics["baselines"]["val_loss"])
     assert run.record()["test_readings"] == []
 
 

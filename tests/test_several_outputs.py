@@ -100,6 +100,9 @@ def test_every_output_stands_beside_its_baselines(several):
 def test_evaluate_scores_every_output_as_training_logged_it(several, capsys):
     found = evaluate(load_config(several.config_file), several.model_file("best"), run=several, split="validation")
     best = several.metrics()["best"]
+    losses = {name: output.score.values["loss"] for name, output in found.outputs.items()}
+    assert losses == pytest.approx({name: best[f"val_{name}_loss"] for name in TASKS}, rel=1e-5)
+    assert found.as_dict()["total"] == {"loss": pytest.approx(best["val_loss"], rel=1e-5)}
     assert found.outputs["income"].score.values["accuracy"] == pytest.approx(best["val_income_accuracy"], abs=1e-6)
     mae = several.metrics()["best_original"]["val_age_mae"]
     assert found.outputs["age"].score.values["mae"] == pytest.approx(mae, rel=1e-4)

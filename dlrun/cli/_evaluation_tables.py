@@ -32,6 +32,8 @@ def show(evaluation: Evaluation, run: RunDir | None, *, quiet: bool, notes: list
         show_table(_metrics(output))
         if not quiet:
             _show_classes(output)
+    for name, value in evaluation.total.items():
+        echo(f"\n{name} of all outputs: {number(value)}")
     if quiet:
         return
     if evaluation.file and run:

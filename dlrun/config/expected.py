@@ -10,7 +10,8 @@ from dlrun.errors import Key, did_you_mean, listing
 
 COUNTS = ("best_epoch", "parameters", "recommended_epochs")  # exact where no tolerance is stated
 TEST, BASELINE, SHUFFLED = "test_", "baseline_", "_shuffled"
-_SCORES = ("accuracy", "exact_match", "f1", "mae", "mse", "r2", "rmse", "roc_auc")  # what `evaluate` computes
+# What `evaluate` computes.
+_SCORES = ("accuracy", "bare_loss", "exact_match", "f1", "loss", "mae", "mse", "r2", "rmse", "roc_auc")
 _BOUNDS = ("value", "below", "above")
 
 

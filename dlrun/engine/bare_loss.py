@@ -15,11 +15,7 @@ def log_bare_loss(model: keras.Model) -> None:
     Keras adds the penalties to the loss of training and of validation alike; the book says otherwise (DLwP 4.4.2). A
     model with steps of its own logs what it likes.
     """
-    kind = type(model)
-    own = any(
-        getattr(kind, name) is not getattr(keras.Model, name) for name in ("train_step", "test_step", "compute_loss")
-    )
-    if own or not penalised(model):
+    if has_own_steps(model) or not penalised(model):
         return
     compute_loss, mean = model.compute_loss, keras.metrics.Mean(name=NAME)
 
@@ -33,6 +29,12 @@ def log_bare_loss(model: keras.Model) -> None:
 
     model.bare_loss = mean  # as an attribute it is one of the model's metrics: logged, reset and kept in checkpoints
     model.compute_loss = compute_and_log
+
+
+def has_own_steps(model: keras.Model) -> bool:
+    """Whether the class of a model says what happens in a step, or what the loss is."""
+    names = ("train_step", "test_step", "compute_loss")
+    return any(getattr(type(model), name) is not getattr(keras.Model, name) for name in names)
 
 
 def penalised(model: keras.Model) -> bool:

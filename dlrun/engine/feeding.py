@@ -17,7 +17,7 @@ from dlrun.seeds import child_seed
 from dlrun.spec import Task
 
 Tensors = dict[str, dict[str, Any]]  # "inputs", "targets" and "weights" by name
-Purpose = Literal["training", "validation", "inputs"]  # what a batch is for; "inputs" alone serve prediction
+Purpose = Literal["training", "validation", "inputs", "pairs"]  # what a batch is for; the last two: for `predict`
 Order = Callable[[], tuple[np.ndarray, int, int]]  # gives the rows `(n,)` of an epoch, its seed, the first step to do
 
 
@@ -165,6 +165,8 @@ class Feeder:
 def make_batch(
     feeder: Feeder, indices: Any, seed: Any, purpose: Purpose, tensors: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Any:
-    """A batch as Keras takes it; `tensors` are the feeder's own unless given."""
+    """A batch as Keras takes it, `pairs` as one input; `tensors` are the feeder's own unless given."""
     found = feeder.batch(tensors or feeder.tensors, indices, seed if purpose == "training" else None)
-    return found[0] if purpose == "inputs" else found
+    if purpose == "inputs":
+        return found[0]
+    return (found,) if purpose == "pairs" else found

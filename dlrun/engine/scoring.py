@@ -40,7 +40,11 @@ def predict_rows(
     model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int, tasks: Mapping[str, Task]
 ) -> dict[str, np.ndarray]:
     """The model's outputs `(rows, units)` for these rows, by task. Raises ConfigError when they are others."""
-    found = model.predict(batches_in_order(feeder, rows, batch_size, targets=False), verbose=0)
+    return by_task(model.predict(batches_in_order(feeder, rows, batch_size, "inputs"), verbose=0), tasks)
+
+
+def by_task(found: Any, tasks: Mapping[str, Task]) -> dict[str, np.ndarray]:
+    """What `model.predict` gives, by task. Raises ConfigError when the model has other outputs."""
     if len(tasks) <= 1 and not isinstance(found, dict | list):
         return {next(iter(tasks), ""): np.asarray(found)}
     if not isinstance(found, dict) or (tasks and found.keys() != tasks.keys()):

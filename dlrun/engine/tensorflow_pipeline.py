@@ -12,10 +12,7 @@ from dlrun.engine.feeding import Feeder, Order, Purpose, make_batch
 
 
 def make_pipeline(feeder: Feeder, order: Order, rows: int, batch_size: int, purpose: Purpose) -> tf.data.Dataset:
-    """Batches of `rows` rows in the order that `order` gives each time the pipeline is iterated.
-
-    `purpose` is "training", "validation" or "inputs".
-    """
+    """Batches of `rows` rows in the order that `order` gives each time the pipeline is iterated."""
 
     def epoch() -> Any:
         indices, seed, first = order()

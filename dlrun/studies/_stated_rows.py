@@ -82,7 +82,7 @@ def result_of(subject: Subject, archive: Archive) -> Result | None:
 
 def _of_run(run: RunDir) -> Result:
     made = reading(run) or {}
-    test: dict[str, float] = {}
+    test: dict[str, float] = dict(made.get("total") or {})
     for name, output in (made.get("outputs") or {"": made}).items():
         prefix = f"{name}_" if name else ""
         test |= {f"{prefix}{key}": value for key, value in (output.get("values") or {}).items()}

@@ -119,6 +119,6 @@ def _next_of_study(subject: Subject, archive: Archive, *, test: bool) -> Child |
 
 
 def reading(run: RunDir) -> dict[str, Any] | None:
-    """The first reading of test by `dlrun evaluate`, None before it was made. Raises RunDirError."""
+    """The latest reading of test by `dlrun evaluate`, None before one was made. Raises RunDirError."""
     made = sorted(run.evaluations.glob("[0-9][0-9][0-9]-test-best.json"))
-    return read_json(made[0]) if made else None
+    return read_json(made[-1]) if made else None

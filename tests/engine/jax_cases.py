@@ -144,7 +144,9 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step_and_gone_back_from(outp
 
 def test_evaluate_and_predict_agree_with_the_history(packed, packed_run):
     score = evaluate(packed, packed_run.model_file("last"), run=packed_run, split="validation").score
-    assert score.values["accuracy"] == pytest.approx(packed_run.history()[-1]["val_accuracy"], abs=1e-6)
+    last = packed_run.history()[-1]
+    assert score.values["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
+    assert score.values["loss"] == pytest.approx(last["val_loss"], rel=1e-5)
     rows = predict(packed_run, packed, split="validation").rows
     assert len(rows) == score.rows
     assert all(0.5 <= row["probability"] <= 1 for row in rows)

@@ -50,7 +50,7 @@ def test_rows_from_a_file_make_the_same_batches_as_rows_in_memory(feeders):
     assert [len(batch) for batch in one] == [3, 3, 3]
     assert_same(one, other)
     assert_same(*(as_arrays(batches_in_order(feeder, ROWS, 3)) for feeder in feeders))
-    assert_same(*(as_arrays(batches_in_order(feeder, ROWS, 3, targets=False)) for feeder in feeders))
+    assert_same(*(as_arrays(batches_in_order(feeder, ROWS, 3, "inputs")) for feeder in feeders))
     np.testing.assert_array_equal(np.asarray(feeders[0].inputs(ROWS)), np.asarray(feeders[1].inputs(ROWS)))
 
 
