@@ -46,6 +46,9 @@ def kfold(
     data_dir: DataDir = None,
     sample: Sample = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; run nothing.")] = False,
+    sum_up: Annotated[
+        str | None, typer.Option("--sum-up", hidden=True, help="What a study asks its worker for.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,8 +56,11 @@ def kfold(
     from dlrun.cli import _kfold_tables as tables
     from dlrun.config.overrides import setting
     from dlrun.studies import kfold as study_of
-    from dlrun.studies._study_dir import study_to_resume
+    from dlrun.studies._study_dir import find_study, study_to_resume
 
+    if sum_up is not None:
+        study_of.sum_up(find_study(sum_up, outputs), weights)
+        return
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
     stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from dlrun.jobs.warm import WarmProcess, WarmWorker
 POLL_SECONDS = 0.05
 
 Process = subprocess.Popen[bytes] | WarmProcess
+Start = Callable[["Runnable"], Process]
 
 
 class Runnable(Protocol):
@@ -47,6 +48,7 @@ def run_jobs(
     slots: int = 1,
     *,
     warm: bool = False,
+    start: Start | None = None,
     on_end: Callable[[JobResult], None] = lambda result: None,
 ) -> list[JobResult]:
     """Run all jobs and return their results in the same order.
@@ -54,7 +56,8 @@ def run_jobs(
     All state is in the run directories: jobs whose run is completed are skipped, interrupted runs are resumed, and a
     run that another process still works on is waited for, so the same call after a crash does only what is missing. A
     failed job does not stop the others. What ends this call early (KeyboardInterrupt) stops the processes first.
-    `warm` starts several jobs from one process that has imported TensorFlow; it is for CPUs on Linux.
+    `warm` starts several jobs from one process that has imported TensorFlow; it is for CPUs on Linux. `start` is that
+    of a `starter` which more calls than this one use.
     Raises JobError when two jobs share a directory or there is no slot.
     """
     if slots < 1:
@@ -68,7 +71,8 @@ def run_jobs(
         results[number] = JobResult(jobs[number], jobs[number].status(), exit_code)
         on_end(results[number])
 
-    with starter(warm and sum(not job.done for job in jobs) > 1) as start:
+    several = sum(not job.done for job in jobs) > 1
+    with nullcontext(start) if start else starter(warm and several) as begin:
         try:
             while waiting or running:
                 while waiting and len(running) < slots:
@@ -76,7 +80,7 @@ def run_jobs(
                     if job.done:
                         end(number, None)
                     else:
-                        running[number] = None if job.elsewhere else start(job)
+                        running[number] = None if job.elsewhere else begin(job)
                 for number, process in list(running.items()):
                     if process is None and not jobs[number].elsewhere:
                         del running[number]
@@ -92,7 +96,7 @@ def run_jobs(
 
 
 @contextmanager
-def starter(warm: bool) -> Iterator[Callable[[Runnable], Process]]:
+def starter(warm: bool) -> Iterator[Start]:
     """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself."""
     worker = WarmWorker() if warm and sys.platform == "linux" else None
 

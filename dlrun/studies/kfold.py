@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from dlrun.config.schema import Config, Fold, Kfold, with_section
 from dlrun.errors import JobError, listing
 from dlrun.files import make_folder, short, write_json, write_text
 from dlrun.jobs.job import Job
-from dlrun.jobs.local import JobResult, run_jobs
+from dlrun.jobs.local import JobResult, Start, run_jobs, starter
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 from dlrun.studies import _final, _out_of_fold, _pictures
 from dlrun.studies._study_dir import StudyDir, list_studies, write_table
@@ -108,21 +108,16 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd,
 def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
     planned = study.record()["plan"]
     config = load_config(study.config_file)
-    warm = config.runtime.backend == "tensorflow" and not planned["gpus"]  # the warm worker sees no GPU
-    _train_folds(study, planned["folds"], options.slots or planned["slots"], warm, on_end)
-    before = study.summary() if study.summary_file.exists() else {}
-    folds = [read_fold(study.run(name)) for name in planned["folds"]]
-    summary = summarise(config, folds) | {"out_of_fold": None, "final": before.get("final")}
-    curve = curve_rows(summary, folds)
-    write_table(study.curve_file, curve)
-    _pictures.draw(study.plots, curve, folds, summary)
-    write_json(study.summary_file, summary)
-    known = before.get("out_of_fold") or {}
-    weights = options.weights or known.get("weights", "last")
-    if known.get("weights") != weights:
-        known = _out_of_fold.predict(study, planned["folds"], weights)
-    summary["out_of_fold"] = known
-    write_json(study.summary_file, summary)
+    jobs = [Job(study.config_of(name), study.run(name).path, again=True) for name in planned["folds"]]
+    missing = any(not job.done for job in jobs)
+    warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # the warm worker sees no GPU
+    summed_up = False
+    with starter(warm) as start:
+        _train_folds(study, jobs, options.slots or planned["slots"], start, on_end)
+        if warm:
+            (result,) = run_jobs([_SummingUp(study, options.weights)], start=start)
+            summed_up = result.exit_code == 0
+    summary = study.summary() if summed_up else sum_up(study, options.weights)
     if options.final:
         epochs = summary["recommended_epochs"]
         summary["final"] = _final.train_and_read(study, config, epochs, options.final_batch_size, tell)
@@ -130,19 +125,66 @@ def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[
     return summary
 
 
-def _train_folds(study: StudyDir, names: list[str], slots: int, warm: bool, on_end: OnEnd) -> None:
+def _train_folds(study: StudyDir, jobs: Sequence[Job], slots: int, start: Start, on_end: OnEnd) -> None:
     """Run the folds that are not completed. Raises JobError naming those that failed."""
-    jobs = [Job(study.config_of(name), study.run(name).path, again=True) for name in names]
-    results = run_jobs(jobs, slots, warm=warm, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
+    results = run_jobs(jobs, slots, start=start, on_end=lambda result: on_end(RunDir(result.job.run_dir), result))
     failed = {result.job.run_dir.name: why_failed(result) for result in results if result.status != COMPLETED}
     if failed:
-        message = f"{len(failed)} of {len(names)} folds failed: {listing(failed)}"
+        message = f"{len(failed)} of {len(jobs)} folds failed: {listing(failed)}"
         if len(failed) > 1 and len(set(failed.values())) == 1:
             message += f"\n{next(iter(failed.values()))}"
         else:
             message += "".join(f"\n{name}: {reason}" for name, reason in failed.items())
         hint = f"completed folds are kept; try the others again: dlrun kfold --resume {short(study.path)}"
         raise JobError(message, hint=hint)
+
+
+@dataclass(frozen=True)
+class _SummingUp:
+    """`sum_up` as a job, for a child of the worker has imported already all that it needs.
+
+    Where it fails, the study does it itself and so meets the same error.
+    """
+
+    study: StudyDir
+    weights: str | None
+    done: bool = False
+    elsewhere: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        weights = ["--weights", self.weights] if self.weights else []
+        return ["kfold", "--sum-up", str(self.study.path), *weights]
+
+    @property
+    def run_dir(self) -> Path:
+        return self.study.summary_file.with_suffix("")
+
+    def status(self) -> None:
+        return None
+
+
+def sum_up(study: StudyDir, weights: str | None) -> dict[str, Any]:
+    """What the completed folds say together: curve, pictures, predictions and `summary.json`, which is returned.
+
+    Predictions with the same `weights` (as in `Options`) are not made again. Raises DlrunError.
+    """
+    names = study.record()["plan"]["folds"]
+    config = load_config(study.config_file)
+    before = study.summary() if study.summary_file.exists() else {}
+    folds = [read_fold(study.run(name)) for name in names]
+    summary = summarise(config, folds) | {"out_of_fold": None, "final": before.get("final")}
+    curve = curve_rows(summary, folds)
+    write_table(study.curve_file, curve)
+    _pictures.draw(study.plots, curve, folds, summary)
+    write_json(study.summary_file, summary)
+    known = before.get("out_of_fold") or {}
+    weights = weights or known.get("weights", "last")
+    if known.get("weights") != weights:
+        known = _out_of_fold.predict(study, names, weights)
+    summary["out_of_fold"] = known
+    write_json(study.summary_file, summary)
+    return summary
 
 
 def why_failed(result: JobResult) -> str:

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -11,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlrun.cli import main
 from dlrun.cli.runs import list_rows
 from dlrun.config.loading import config_from_mapping, dump_config, load_config
-from dlrun.errors import ConfigError, Interrupted, JobError
+from dlrun.errors import ConfigError, DataError, Interrupted, JobError
 from dlrun.files import json_text
+from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult
 from dlrun.run_dir import RunDir, list_runs
-from dlrun.studies import _final, kfold
+from dlrun.studies import _final, _out_of_fold, kfold
 from dlrun.studies._study_dir import find_study
 from dlrun.studies._summary import FoldResult, summarise
 from dlrun.train import train
@@ -35,13 +38,19 @@ BOSTON = {
 
 
 class InThisProcess:
-    """`run_jobs` without processes, whose start takes longer than these runs. `broken` are runs that fail."""
+    """`run_jobs` without processes, whose start takes longer than these runs. `broken` are runs that fail, `commands`
+    those of other jobs.
+    """
 
     def __init__(self):
-        self.trained, self.broken, self.stop_before = [], set(), None
+        self.trained, self.broken, self.stop_before, self.commands = [], set(), None, []
 
-    def __call__(self, jobs, slots=1, *, warm=False, on_end=lambda result: None):
-        return [self.run(job, on_end) for job in jobs]
+    def __call__(self, jobs, slots=1, *, start=None, on_end=lambda result: None):
+        return [self.run(job, on_end) if isinstance(job, Job) else self.run_command(job) for job in jobs]
+
+    def run_command(self, job):
+        self.commands.append(job.command[:2])
+        return JobResult(job, job.status(), 1 if job.command[1] in self.broken else main(job.command))
 
     def run(self, job, on_end):
         name, code = job.run_dir.name, None
@@ -71,6 +80,7 @@ def jobs(monkeypatch):
 
 def use(jobs, monkeypatch):
     monkeypatch.setattr(kfold, "run_jobs", jobs)
+    monkeypatch.setattr(kfold, "starter", contextlib.nullcontext)
     monkeypatch.setattr(_final, "run_jobs", jobs)
     return jobs
 
@@ -189,9 +199,25 @@ def test_a_fold_that_fails_is_named_the_others_are_kept_and_a_resume_tries_it_ag
     jobs.broken, jobs.trained = set(), []
     again = run(find_study("-", outputs))
     assert jobs.trained == ["fold-0"]
+    assert jobs.commands == [["kfold", "--sum-up"]]
     assert kfold.unfinished(plan, outputs) is None
     assert again["metrics"] == finished[1]["metrics"]
     assert again["out_of_fold"] == finished[1]["out_of_fold"]
+
+
+def test_what_the_worker_cannot_sum_up_the_study_does_itself(jobs, outputs, monkeypatch):
+    def predict(*_arguments):
+        raise DataError("the data has changed since fold-0 was trained")
+
+    jobs.broken = {"--sum-up"}
+    study = kfold.begin(plan_of(training={"epochs": 1, "batch_size": 64, "tensorboard": False}), outputs)
+    monkeypatch.setattr(_out_of_fold, "predict", predict)
+    with pytest.raises(DataError, match="the data has changed"):
+        run(study)
+    assert (study.status(), study.summary()["out_of_fold"]) == ("failed", None)
+    monkeypatch.setattr(_out_of_fold, "predict", lambda _study, _names, weights: {"weights": weights})
+    assert run(study)["out_of_fold"] == {"weights": "last"}
+    assert jobs.commands == [["kfold", "--sum-up"]]  # with all folds there no worker is started
 
 
 def test_a_study_that_is_stopped_says_how_to_go_on(jobs, outputs):
@@ -267,7 +293,8 @@ def test_a_study_whose_processes_are_all_killed_ends_as_one_that_was_not(digits,
     assert process.wait() == -signal.SIGKILL
     study = find_study("digits", outputs)
     assert study.status() == "interrupted"
-    run(study)
+    assert run(study) == study.summary()
+    assert (study.path / "summary.out").exists()  # a child of the worker has written it
     alone = tmp_path / "alone"
     again = [sys.executable, "-m", "dlrun", "train", str(study.config_of("fold-0")), "--run-dir", str(alone)]
     subprocess.run(again, check=True, capture_output=True)
