@@ -95,6 +95,7 @@ class RunDir:
     plots = property(lambda self: self.path / "plots")
     evaluations = property(lambda self: self.path / "evaluations")
     predictions = property(lambda self: self.path / "predictions")
+    artefacts = property(lambda self: self.path / "artefacts")
     plugins = property(lambda self: self.path / "plugins")
 
     def model_file(self, which: str, name: str = "") -> Path:

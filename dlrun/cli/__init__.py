@@ -50,6 +50,7 @@ def _register_verbs() -> None:
         data,
         doctor,
         evaluate,
+        explain,
         fetch,
         init,
         kfold,
@@ -85,6 +86,7 @@ def _register_verbs() -> None:
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
     app.command("runs", rich_help_panel="After a run")(runs.runs)
     app.command("compare", rich_help_panel="After a run")(compare.compare)
+    app.command("explain", rich_help_panel="After a run")(explain.explain)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 

@@ -1,0 +1,34 @@
+"""Gradients by inputs and activations, which Keras has no function of its own for: one file per backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import keras
+
+
+def gradient(function: Callable[[Any], tuple[Any, Any]], at: Any) -> tuple[Any, Any]:
+    """The gradient of the number that `function` returns first, by its argument, a tensor; and what it returns second.
+
+    Zeros where the number does not depend on it.
+    """
+    found: tuple[Any, Any] = _backend_module().gradient(function, at)
+    return found
+
+
+def compiled(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+    """`function(*arrays)` compiled by the backend, once for each shape; it may call `model` and must change nothing."""
+    found: Callable[..., Any] = _backend_module().compiled(function, model)
+    return found
+
+
+def _backend_module() -> ModuleType:
+    if keras.backend.backend() == "jax":
+        from dlrun.engine import jax_gradients
+
+        return jax_gradients
+    from dlrun.engine import tensorflow_gradients
+
+    return tensorflow_gradients

@@ -1,0 +1,122 @@
+"""What a trained model looks at: activations, filters, heat maps, saliency, words, importance, mistakes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.schema import Config
+from dlrun.data._words import WordsEncoder
+from dlrun.engine.resolve import open_session
+from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
+from dlrun.explain import importance
+from dlrun.explain._layers import all_layers, is_convolution
+from dlrun.explain._subject import Options, Subject, Written, load_subject
+from dlrun.explain.activations import explain_activations
+from dlrun.explain.filters import explain_filters
+from dlrun.explain.heatmaps import explain_heatmaps
+from dlrun.explain.mistakes import explain_mistakes, is_picture
+from dlrun.explain.saliency import explain_saliency
+from dlrun.explain.words import explain_words, first_embedding
+from dlrun.files import make_folder, write_json
+from dlrun.run_dir import FORMAT, RunDir
+
+__all__ = ["EXPLANATIONS", "Explanation", "Options", "Written", "explain"]
+
+EXPLANATIONS: dict[str, Callable[[Subject], list[Written]]] = {
+    "activations": explain_activations,
+    "filters": explain_filters,
+    "heatmaps": explain_heatmaps,
+    "saliency": explain_saliency,
+    "words": explain_words,
+    "importance": importance.explain_importance,
+    "mistakes": explain_mistakes,
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was written, and `left_out`: what does not fit this run, with the reason."""
+
+    folder: Path
+    written: list[Written]
+    left_out: dict[str, str]
+    notes: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: Options = Options()) -> Explanation:  # noqa: B008
+    """Explain the model of a run by a few rows of its data, or by the user's inputs, into `artefacts/explain/`.
+
+    What an earlier call wrote of the same kind is replaced. A look at the targets of test is recorded as a reading.
+    Raises DlrunError.
+    """
+    for name in options.what:
+        if name not in EXPLANATIONS:
+            hint = did_you_mean(name, EXPLANATIONS)
+            raise UnknownNameError(f"there is no explanation {name!r}", expected=listing(EXPLANATIONS), hint=hint)
+    folder = make_folder(run.artefacts / "explain")
+    with open_session(config):
+        subject = load_subject(run, config, sources, options, folder)
+        reasons = {name: reason for name in EXPLANATIONS if (reason := unfit(name, subject))}
+        for name in options.what:
+            if name in reasons:
+                fitting = listing(one for one in EXPLANATIONS if one not in reasons)
+                raise ConfigError(f"{name} does not fit this run: {reasons[name]}", expected=fitting or None)
+        wanted = options.what or [name for name in EXPLANATIONS if name not in reasons]
+        if not wanted:
+            raise ConfigError("nothing fits this run", received=_told(reasons))
+        written = []
+        for name in wanted:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            written += EXPLANATIONS[name](subject)
+    explanation = Explanation(folder, written, reasons, subject.notes)
+    write_json(folder / "explain.json", explanation.as_dict())
+    return explanation
+
+
+def unfit(name: str, subject: Subject) -> str | None:
+    """Why an explanation does not fit the data and model of a run; None when it fits.
+
+    Without names of layers asked for, what needs a convolution fits models that have one.
+    """
+    inputs = list(subject.encoder.inputs().values())
+    picture = len(inputs) == 1 and is_picture(inputs[0].shape)
+    if name in ("importance", "mistakes") and subject.data is None:
+        return "own inputs come without what is right"
+    if name == "mistakes":
+        return (
+            None if subject.task.kind in ("binary", "multiclass") else f"it is for classes, this is {subject.task.kind}"
+        )
+    if name == "importance":
+        return importance.unfit(subject.encoder)
+    if name == "words":
+        return _unfit_for_words(subject)
+    if name == "activations" and subject.options.layers:
+        return None
+    if name == "saliency" and len(inputs) == 1 and subject.encoder.kind == "series":
+        return None
+    if not picture:
+        return "it is for pictures"
+    convolutional = any(map(is_convolution, all_layers(subject.model).values()))
+    if name in ("filters", "heatmaps") and not convolutional and not subject.options.layers:
+        return "the model has no convolution"
+    return None
+
+
+def _unfit_for_words(subject: Subject) -> str | None:
+    if not isinstance(subject.encoder, WordsEncoder):
+        return "it is for texts"
+    if subject.encoder.encoding == "sequence" and first_embedding(subject.model) is None:
+        return "the model has no Embedding, by which word ids could have a gradient"
+    return None
+
+
+def _told(reasons: dict[str, str]) -> str:
+    return "\n".join(f"{name}: {reason}" for name, reason in reasons.items())
