@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -19,27 +18,21 @@ from filelock import FileLock, Timeout
 from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import write_json, write_text
 from dlrun.processes import alive, this_process
+from dlrun.records import COMPLETED, FAILED, FORMAT, INTERRUPTED, PRUNED, RUNNING, read_json
+from dlrun.run_index import RUN, Listed, listed, run_ids
 
-FORMAT = 1
-RUNNING, COMPLETED, FAILED, INTERRUPTED = "running", "completed", "failed", "interrupted"
-PRUNED = "pruned"  # interrupted by a sweep, since it promised nothing
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file of a run. Raises RunDirError when it is missing, damaged or of a newer format."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunDirError(f"{path} is missing", hint="the run did not get that far, or the file was removed") from error
-    except (OSError, ValueError) as error:
-        raise RunDirError(f"{path} cannot be read: {error}") from error
-    if not isinstance(value, dict) or not isinstance(value.get("format", FORMAT), int):
-        raise RunDirError(f"{path} is damaged")
-    if value.get("format", FORMAT) > FORMAT:
-        raise RunDirError(
-            f"{path} has format {value['format']}", expected=f"format {FORMAT}", hint="it was written by a newer dlrun"
-        )
-    return value
+__all__ = [
+    "COMPLETED",
+    "FAILED",
+    "FORMAT",
+    "INTERRUPTED",
+    "PRUNED",
+    "RUNNING",
+    "RunDir",
+    "find_run",
+    "list_runs",
+    "read_json",
+]
 
 
 class RunDir:
@@ -233,8 +226,12 @@ def _write_csv(path: Path, lines: Iterable[list[Any]]) -> None:
 
 def list_runs(outputs: Path) -> Iterator[RunDir]:
     """Every run below `outputs`, the one that was started last at the end; first those that have lost their record."""
-    begun = {path.parent for name in ("run.json", "checkpoint") for path in outputs.glob(f"*/*/{name}")}
-    return iter(sorted((RunDir(path.absolute()) for path in begun), key=lambda run: (run.started(), run.id)))
+    return (run_at(outputs, row) for row in listed(outputs) if row.kind == RUN)
+
+
+def run_at(outputs: Path, row: Listed) -> RunDir:
+    """The run that was listed."""
+    return RunDir((outputs / row.folder / row.id).absolute())
 
 
 def find_run(text: str, outputs: Path) -> RunDir:
@@ -249,23 +246,27 @@ def find_run(text: str, outputs: Path) -> RunDir:
         raise RunDirError(f"{path} is a study of several runs", hint=f"name one of them: dlrun runs {path.name}")
     if (path / "config.yaml").exists():
         raise RunDirError(f"{path / 'run.json'} is missing", hint="this run did not begin, or the file was removed")
-    runs = list(list_runs(outputs))
     if text == "-":
+        runs = [row for row in listed(outputs) if row.kind == RUN]
         if not runs:
             raise UnknownNameError(f"there is no run under {outputs}/ yet", hint="start one: dlrun train digits")
-        return runs[-1]
-    named = [run for run in runs if run.path.parent.name == text]
-    if named:
-        return named[-1]
-    matching = [run for run in runs if run.id.startswith(text)]
+        return run_at(outputs, runs[-1])
+    if named := [row for row in listed(outputs, text) if row.kind == RUN]:
+        return run_at(outputs, named[-1])
+    return _begins_with(text, outputs)
+
+
+def _begins_with(text: str, outputs: Path) -> RunDir:
+    """The only run whose id begins so. Raises UnknownNameError, RunDirError."""
+    matching = run_ids(outputs, text)
     if len(matching) > 1:
         raise RunDirError(
             f"{text!r} is the beginning of {len(matching)} run ids",
-            expected="a unique one: " + ", ".join(r.id for r in matching[:4]),
+            expected="a unique one: " + ", ".join(one for _, one in sorted(matching)[:4]),
         )
     if matching:
-        return matching[0]
-    known = [run.id for run in runs] + [run.path.parent.name for run in runs]
+        return RunDir(outputs.joinpath(*matching[0]).absolute())
+    known = [word for pair in run_ids(outputs) for word in pair]
     raise UnknownNameError(
         f"there is no run {text!r} under {outputs}/",
         expected="a run's path, the beginning of its id, a config's name, or - for the latest",

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlrun import environment
-from dlrun.config.loading import load_config
 from dlrun.run_dir import RunDir
 
 _SETTLED = ("execution", "jit_compile", "deterministic", "precision")
@@ -62,6 +61,8 @@ def _code_of_dlrun(record: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _of_runtime(run: RunDir, repetition: RunDir, *, on_gpu: bool) -> list[str]:
     """Reasons in how the two compute, as their configs say once settled."""
+    from dlrun.config.loading import load_config  # not needed by who only compares
+
     before, now = (load_config(one.config_file).runtime for one in (run, repetition))
     found = _different("runtime.", before.model_dump(include=set(_SETTLED)), now.model_dump(include=set(_SETTLED)))
     if now.deterministic is not True:

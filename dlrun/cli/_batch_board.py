@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dlrun.cli._output import echo, err, number, plain_table
+from dlrun.cli._queue_tables import place
 from dlrun.config.loading import load_config
 from dlrun.errors import DlrunError
 from dlrun.files import short
 from dlrun.jobs.endings import BROKEN, DONE, OPEN, RUNNING, WAITING, end_of_output
 from dlrun.jobs.entries import Entry
-from dlrun.jobs.leases import gpu_of
 from dlrun.jobs.queue import Queue
 from dlrun.run_dir import RunDir
 from dlrun.studies.batch import metrics_of
@@ -89,12 +89,6 @@ class Lines:
 def _moment(entry: Entry) -> tuple[object, ...]:
     """What differs between two looks when there is something to tell."""
     return entry.state, entry.began, entry.crashes
-
-
-def place(entry: Entry) -> str:
-    """Where an entry runs: its GPU, or how many cores."""
-    gpu = gpu_of(entry.lease) if entry.lease else None
-    return gpu or f"{len(entry.lease)} core{'s' * (len(entry.lease) != 1)}"
 
 
 class Board:

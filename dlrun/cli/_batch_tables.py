@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.cli._output import echo, number, plain_table, print_json, show
+from dlrun.cli._queue_tables import COLOURS
 from dlrun.files import short
-from dlrun.jobs.endings import BROKEN, CANCELLED, DONE, RUNNING, WAITING
+from dlrun.jobs.endings import BROKEN
 from dlrun.jobs.entries import Entry
 from dlrun.studies.batch import metrics_of
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dlrun.jobs.leases import Box
     from dlrun.studies.batch import Planned
 
-COLOURS = {DONE: "green", BROKEN: "red", RUNNING: "blue", WAITING: "yellow", CANCELLED: "yellow", "skipped": "green"}
 _MESSAGE_WIDTH = 100
 
 

@@ -27,6 +27,7 @@ SomeNumbers = Annotated[list[int] | None, typer.Argument(metavar="[JOB...]", hel
 @app.command("ls")
 def ls(
     every: Annotated[bool, typer.Option("--all", "-a", help="Those that are done or cancelled, too.")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many, around the next one that waits.")] = 50,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +42,7 @@ def ls(
         paused = queue.paused() if queue else False
         print_json({"paused": paused, "jobs": [values_of(entry, queue) for entry in entries if queue]})
     elif queue:
-        show_entries(entries, queue)
+        show_entries(entries, queue, most)
     else:
         echo(f"there is no queue under {outputs}/ yet; fill it: dlrun batch CONFIG...")
 

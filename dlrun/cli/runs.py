@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +14,7 @@ from dlrun.cli._options import Json, Outputs
 from dlrun.cli._output import echo
 
 if TYPE_CHECKING:
-    from dlrun.run_dir import RunDir
-    from dlrun.studies._study_dir import StudyDir
+    from dlrun.run_index import Listed
 
 
 def runs(
@@ -27,18 +28,18 @@ def runs(
     """List runs, latest last."""
     from rich.markup import escape
 
-    from dlrun.cli._output import plain_table, print_json, show
+    from dlrun.cli._output import plain_table, show
 
-    rows = list_rows(outputs, name)
+    rows = list_rows(outputs, name, None if as_json else last)
     if as_json:
-        print_json({"runs": rows})
+        _print_rows(rows)
         return
     if not rows:
         called = f" of the name {name}" if name else ""
         echo(f"no runs{called} under {outputs}/ yet; start one: dlrun train {name or 'digits'}")
         return
     table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
-    for row in rows[-last:]:
+    for row in rows:
         colour = {"completed": "green", "running": "blue", "failed": "red"}.get(row["status"], "yellow")
         best = escape(f"{row['metric']} {row['value']:.4f}") if row["value"] is not None else ""
         status = f"[{colour}]{escape(str(row['status']))}[/]"
@@ -47,62 +48,34 @@ def runs(
     show(table)
 
 
-def list_rows(outputs: Path, name: str | None) -> list[dict[str, Any]]:
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    """One object, a line for each row: ten thousand take a third of the time that `print_json` would take."""
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    sys.stdout.write(f'{{"runs": [\n{lines}\n]}}\n')
+
+
+def list_rows(outputs: Path, name: str | None, last: int | None = None) -> list[dict[str, Any]]:
     """One entry per run and study, the latest last; with the id of a study those of the runs in it.
 
     A run whose files are damaged says so instead of failing the list.
     """
-    from dlrun.run_dir import list_runs
-    from dlrun.studies._study_dir import list_studies
+    from dlrun.run_index import listed
 
-    studies = list_studies(outputs)
-    inside = [study.path.parent for study in studies if study.id == name]
-    rows = [_run_row(run) for run in list_runs(inside[0] if inside else outputs)]
-    rows += [_study_row(study) for study in studies]
-    return [row for row in sorted(rows, key=lambda row: str(row["started"])) if name in (None, row["name"])]
+    rows = listed(outputs, _folder(outputs, name)) if name else listed(outputs)
+    return [_row(outputs, row) for row in rows[-last if last else 0 :]]
 
 
-def _run_row(run: RunDir) -> dict[str, Any]:
-    from dlrun.errors import RunDirError
-    from dlrun.run_dir import COMPLETED
-
-    row = _row(run.path, run.started())
-    try:
-        record = run.record()
-        row |= {"status": run.status(), "seconds": record.get("seconds")}
-        if row["status"] == COMPLETED or run.metrics_file.exists():
-            metrics = run.metrics()
-            row |= {"best_epoch": metrics["best_epoch"], "metric": metrics["monitor"]}
-            row["value"] = metrics["best"].get(metrics["monitor"])
-    except (RunDirError, KeyError, AttributeError):
-        row["status"] = "damaged"
-    return row
+def _folder(outputs: Path, name: str) -> str:
+    """The folder that holds what is called so, below that of all runs: of a name, or of a study by its id."""
+    studies = [path.parent for path in outputs.glob(f"*/{name}/study.json")] if not (outputs / name).is_dir() else []
+    return str(studies[0].relative_to(outputs)) if studies else name
 
 
-def _study_facts(summary: dict[str, Any]) -> dict[str, Any]:
-    """Of folds the recommended epoch and their mean there, of a sweep what its best trial has."""
-    best, metric = summary["best"], summary["monitor"]
-    if summary.get("verb") == "sweep":
-        facts = {"best_epoch": best["best_epoch"], "value": best["value"]} if best else {}
-    else:
-        facts = {"best_epoch": summary["recommended_epochs"], "value": best[metric]["mean"]}
-    return {"metric": metric, **facts}
-
-
-def _study_row(study: StudyDir) -> dict[str, Any]:
-    """As of a run, with what its summary says."""
-    from dlrun.errors import RunDirError
-
-    row = _row(study.path, "")
-    try:
-        row |= {"started": study.record()["started"], "status": study.status()}
-        if study.summary_file.exists():
-            row |= _study_facts(study.summary())
-    except (RunDirError, KeyError, TypeError):
-        row["status"] = "damaged"
-    return row
-
-
-def _row(path: Path, started: str) -> dict[str, Any]:
-    row = {"name": path.parent.name, "id": path.name, "path": str(path), "started": started, "status": "damaged"}
-    return row | dict.fromkeys(("seconds", "best_epoch", "metric", "value"))
+def _row(outputs: Path, row: Listed) -> dict[str, Any]:
+    about = {
+        "name": row.folder.rpartition("/")[2],
+        "id": row.id,
+        "path": str((outputs / row.folder / row.id).absolute()),
+    }
+    facts = {"seconds": row.seconds, "best_epoch": row.best_epoch, "metric": row.metric, "value": row.value}
+    return {**about, "started": row.started, "status": row.status, **facts}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlrun.config.dumping import flow, plain_config
-from dlrun.config.schema import Config
+
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config  # without it: pydantic takes a quarter of a second
 
 ABOUT = ("description", "expect", "small")  # what is said of an experiment
 PACE = (  # of writing; training computes the same with any

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dlrun.config.schema import Config
 from dlrun.config.yaml_reader import FIRST_LINE, LAST_LINE, scalar_kind
+
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config  # without it: pydantic takes a quarter of a second
 
 WIDTH = 110
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
