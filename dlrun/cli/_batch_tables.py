@@ -104,6 +104,7 @@ def _box_values(box: Box) -> dict[str, Any]:
 
 def _box_text(box: Box) -> str:
     where = f"{len(box.gpus)} GPU{'s' * (len(box.gpus) > 1)}" if box.gpus else f"{box.cores} cores"
+    where += " of the cluster" * bool(box.pool)
     return f"at most {box.at_once} at once on {where}"
 
 

@@ -1,7 +1,8 @@
-"""`dlrun batch`: many configs, from a durable queue, over the GPUs or cores of this machine."""
+"""`dlrun batch`: many configs, from a durable queue, over the GPUs or cores of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,17 @@ Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Runs at once. Default: as many as GPUs, or cores.")
 ]
 
+Address = Annotated[
+    str, typer.Option("--address", help="Of the Ray cluster: auto (one this machine is part of), HEAD:6379, or local.")
+]
+
+
+class EngineName(StrEnum):
+    """Who starts the runs."""
+
+    local = "local"
+    ray = "ray"
+
 
 def batch(
     configs: Annotated[
@@ -33,6 +45,8 @@ def batch(
     jobs: Jobs = None,
     gpus: Gpus = None,
     per_gpu: PerGpu = 1,
+    engine: Annotated[EngineName, typer.Option("--engine", help="This machine, or a Ray cluster.")] = EngineName.local,
+    address: Address = "auto",
     rerun: Annotated[bool, typer.Option("--rerun", help="Run also what has an equal completed run.")] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast/--keep-going", help="Whether one failure stops all (default: no).")
@@ -55,7 +69,7 @@ def batch(
     if fail_fast and max_failures is not None:
         raise typer.BadParameter("--fail-fast is --max-failures 1; give one of them", param_hint="--max-failures")
     options = [*(overrides or []), *_options.data_overrides(data_dir, sample=sample)]
-    box = box_of(gpus, per_gpu, jobs)
+    box = _cluster(address, gpus, per_gpu, jobs) if engine is EngineName.ray else box_of(gpus, per_gpu, jobs)
     planned = study.find_equal(study.plan(configs, options, box, seeds=seeds, jobs=jobs), outputs) if configs else []
     if dry_run:
         tables.show_plan(planned, box, rerun=rerun, as_json=as_json)
@@ -73,6 +87,16 @@ def batch(
     tables.show_end(study.summarise(ended, queue), skipped, as_json=as_json)
     if any(entry.state != DONE for entry in ended):
         raise typer.Exit(1)
+
+
+def _cluster(address: str, gpus: str | None, per_gpu: int, jobs: int | None) -> Box:
+    """Join the Ray cluster; what it lends."""
+    from dlrun.jobs.ray_engine import cluster_box, connect
+
+    if gpus is not None:
+        raise typer.BadParameter("Ray chooses the GPUs; there is --per-gpu and --jobs", param_hint="--gpus")
+    connect(address)
+    return cluster_box(jobs, per_gpu)
 
 
 def box_of(gpus: str | None, per_gpu: int, jobs: int | None) -> Box:

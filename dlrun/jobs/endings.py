@@ -14,8 +14,9 @@ from dlrun.run_dir import COMPLETED, FAILED, RunDir
 WAITING, RUNNING, DONE, BROKEN, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 OPEN = (WAITING, RUNNING)
 STATES = (*OPEN, DONE, BROKEN, CANCELLED)
-OOM, CRASH, CONFIG, ERROR = "oom", "crash", "config", "error"
-MOST_CRASHES = 3  # retries of a run whose process crashed or was killed
+OOM, CRASH, NODE, CONFIG, ERROR = "oom", "crash", "node", "config", "error"
+MOST_RETRIES = {CRASH: 3, NODE: 10}  # of a run whose process crashed or was killed, or whose machine was lost
+NODE_LOST = -1000  # in place of an exit code; no signal has this number
 
 _PLACE = re.compile(r"^\S+\.yaml:\d+:\d+: ")  # in the config of the run, which the user has not written
 _TAIL_BYTES = 20_000
@@ -40,9 +41,9 @@ class Attempt:
 def after(attempt: Attempt) -> dict[str, Any]:
     """The changes of the queue's entry: its state, why it failed, and how it is tried again.
 
-    A completed run is done whatever its process said. Memory ran out: once more, alone on a device. A crash or signal:
-    again from the checkpoint, `MOST_CRASHES` times. Everything else (NaN, shapes, config, data, disk) would repeat
-    itself and is not tried again.
+    A completed run is done whatever its process said. Memory ran out: once more, alone on a device. A crash or signal,
+    or the loss of a cluster's node: again from the checkpoint, as often as `MOST_RETRIES` says. Everything else (NaN,
+    shapes, config, data, disk) would repeat itself and is not tried again.
     """
     if attempt.job.status() == COMPLETED:
         return {"state": DONE, "failure": None, "message": None}
@@ -59,7 +60,7 @@ def after(attempt: Attempt) -> dict[str, Any]:
     told = {"failure": kind, "message": message}
     if kind == OOM and not attempt.alone:
         return {**told, "state": WAITING, "alone": 1}
-    if kind == CRASH and attempt.crashes < MOST_CRASHES:
+    if attempt.crashes < MOST_RETRIES.get(kind, 0):
         return {**told, "state": WAITING, "crashes": attempt.crashes + 1}
     return {**told, "state": BROKEN}
 
@@ -75,6 +76,8 @@ def _record_of(attempt: Attempt) -> dict[str, Any]:
 
 def _from_process(exit_code: int, run_dir: Path) -> tuple[str, str]:
     """Class and message of a process that ended before its run could say why."""
+    if exit_code == NODE_LOST:
+        return NODE, "the node it ran on was lost"
     lines = end_of_output(run_dir).splitlines()
     errors = [_said(line) for line in lines if line.startswith("error: ")]
     if exit_code < 0 or exit_code in (0, 75, 130):

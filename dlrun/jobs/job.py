@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunDirError
-from dlrun.run_dir import COMPLETED, FAILED, RUNNING, RunDir
+from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RUNNING, RunDir
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,10 @@ class Job:
     def process(self) -> dict[str, Any]:
         """The process that the run's record names."""
         return RunDir(self.run_dir).record().get("process") or {}
+
+    def give_up(self) -> None:
+        """Note that the process which the record names is gone, where only the caller can know: on another machine."""
+        run = RunDir(self.run_dir)
+        with contextlib.suppress(RunDirError):
+            if run.record()["status"] == RUNNING:
+                run.end(INTERRUPTED, resumable=run.epochs_begun() > 0)

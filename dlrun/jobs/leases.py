@@ -7,10 +7,12 @@ import re
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from dlrun.errors import ConfigError, listing
 
+RAY = "ray"  # the pool that is a Ray cluster
 PRETENDED = "DLRUN_PRETENDED_GPUS"  # a list of names to lend in place of the GPUs that are there, for tests
 
 
@@ -28,15 +30,25 @@ class Box:
     """What this machine lends: `per_gpu` runs on each of the GPUs, cores to all others, `at_once` runs in all.
 
     A lease is a list of names: a GPU as a whole (`GPU-5f...`), a share of it (`GPU-5f...#1`), or cores (`core-3`).
+    Of a `pool` (a cluster that itself decides what a run gets) it is one place (`ray-3`); there `node_cores` is what
+    the smallest of its machines has.
     """
 
     gpus: tuple[str, ...] = ()
     per_gpu: int = 1
     cores: int = 1
     at_once: int = 1
+    pool: str | None = None
+    node_cores: int | None = None
+
+    def threads(self, at_once: int) -> int:
+        """The threads of each of so many runs at once, on any machine."""
+        return max(1, min(self.cores // at_once, self.node_cores or self.cores))
 
     def lease(self, needs: Needs, taken: Collection[str]) -> list[str] | None:
         """What the run gets beside what is `taken` on this machine, by whomever; None when it does not fit now."""
+        if self.pool:
+            return [next(name for n in count() if (name := f"{self.pool}-{n}") not in taken)]
         if self.gpus and needs.device != "cpu":
             return self._gpu(taken, whole=needs.alone or self.per_gpu == 1)
         return self._cores(taken, self._all_cores if needs.alone else min(needs.threads, self._all_cores))
@@ -57,13 +69,18 @@ class Box:
         gpu = min(free, key=lambda gpu: len(shares[gpu]))
         return [next(name for name in (f"{gpu}#{share}" for share in range(self.per_gpu)) if name not in taken)]
 
-    def _cores(self, taken: Collection[str], count: int) -> list[str] | None:
+    def _cores(self, taken: Collection[str], wanted: int) -> list[str] | None:
         free = [name for name in (f"core-{number}" for number in range(self._all_cores)) if name not in taken]
-        return free[:count] if len(free) >= count else None
+        return free[:wanted] if len(free) >= wanted else None
+
+
+def of_pool(lease: Sequence[str]) -> bool:
+    """Whether a lease is a place in a cluster, where the processes of a run end with whoever submitted it."""
+    return lease[0].startswith(f"{RAY}-")
 
 
 def gpu_of(lease: Sequence[str]) -> str | None:
-    """The GPU of a lease, None for cores."""
+    """The GPU of a lease, or the place in a pool; None for cores."""
     return None if lease[0].startswith("core-") else lease[0].partition("#")[0]
 
 

@@ -20,7 +20,7 @@ from dlrun.files import make_folder
 from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, STATES, WAITING, Attempt, after
 from dlrun.jobs.entries import TABLES, Entry, Request, entry_of
 from dlrun.jobs.job import Job
-from dlrun.jobs.leases import Box, Needs
+from dlrun.jobs.leases import Box, Needs, of_pool
 from dlrun.processes import alive, this_process
 
 FORMAT = 1
@@ -121,7 +121,11 @@ class Queue:
         if not any(map(_left_behind, self._running())):
             return []
         with self._writing():
-            return [self._settle(entry, None, stopped=True) for entry in self._running() if _left_behind(entry)]
+            lost = [entry for entry in self._running() if _left_behind(entry)]
+            for entry in lost:
+                if of_pool(entry.lease):
+                    self.job(entry).give_up()
+            return [self._settle(entry, None, stopped=True) for entry in lost]
 
     def release(self) -> None:
         """Put back what this process has claimed and nothing runs."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dlrun.jobs.endings import BROKEN, OPEN, output_of
 from dlrun.jobs.entries import Entry
+from dlrun.jobs.job import Job
 from dlrun.jobs.leases import Box, gpu_of, variables_of
 from dlrun.jobs.queue import Queue
 from dlrun.jobs.starting import DLRUN, FreshProcess, HeldProcess, Starter
@@ -20,14 +22,53 @@ _PATIENCE = 20  # times as long as a look took
 Look = Callable[[list[Entry]], None]
 
 
+class Started(Protocol):
+    """A run that was started. `pid` is its process when that is one of this machine, else None."""
+
+    @property
+    def pid(self) -> int | None: ...
+    def go(self) -> None: ...
+    def poll(self) -> int | None: ...
+    def terminate(self) -> None: ...
+
+
+class Engine(Protocol):
+    """What starts runs: `LocalEngine`, or that of Ray."""
+
+    def start(self, entry: Entry, job: Job) -> Started: ...
+    def close(self) -> None: ...
+
+
+class LocalEngine:
+    """Processes of this machine; those on cores with TensorFlow are forked from a warm worker, if that is allowed."""
+
+    def __init__(self, *, warm: bool, program: Sequence[str] = DLRUN) -> None:
+        self._starter, self._warm = Starter(program), warm
+
+    def start(self, entry: Entry, job: Job) -> FreshProcess | HeldProcess:
+        """A process at its gate."""
+        output = output_of(job.run_dir)
+        if self._warm and gpu_of(entry.lease) is None and entry.backend == "tensorflow":
+            return self._starter.warm(job.command, output)
+        return self._starter.fresh(job.command, output, variables_of(entry.lease))
+
+    def close(self) -> None:
+        """End the warm worker."""
+        self._starter.close()
+
+
 @dataclass(frozen=True)
 class Orders:
-    """What a call of `work` is for: the entries by number (None: all), and after how many failures it stops."""
+    """What a call of `work` is for: the entries by number (None: all), and after how many failures it stops.
+
+    `engine`: what starts the runs, closed at the end; without it this machine does, `warm` and with `program`.
+    """
 
     wanted: Collection[int] | None = None
     max_failures: int | None = None
     warm: bool = True
     program: tuple[str, ...] = DLRUN
+    engine: Engine | None = None
 
 
 @dataclass
@@ -37,12 +78,12 @@ class Worker:
     queue: Queue
     box: Box
     orders: Orders
-    starter: Starter = field(init=False)
-    running: dict[int, FreshProcess | HeldProcess] = field(default_factory=dict)
+    engine: Engine = field(init=False)
+    running: dict[int, Started] = field(default_factory=dict)
     asked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.starter = Starter(self.orders.program)
+        self.engine = self.orders.engine or LocalEngine(warm=self.orders.warm, program=self.orders.program)
 
     def settle_ended(self) -> bool:
         """Give back what has ended; whether anything has."""
@@ -73,13 +114,10 @@ class Worker:
         elif job.elsewhere:  # a user's, or one that outlived whoever started it: `recover` sees its end
             self.queue.hand_over(entry.number, job.process())
         else:
-            output = output_of(job.run_dir)
-            if self.orders.warm and gpu_of(entry.lease) is None and entry.backend == "tensorflow":
-                process: FreshProcess | HeldProcess = self.starter.warm(job.command, output)
-            else:
-                process = self.starter.fresh(job.command, output, variables_of(entry.lease))
+            process = self.engine.start(entry, job)
             self.running[entry.number] = process
-            self.queue.started(entry.number, process_of(process.pid))
+            if process.pid is not None:
+                self.queue.started(entry.number, process_of(process.pid))
             process.go()
 
     def stop(self, numbers: Collection[int]) -> None:
@@ -100,7 +138,7 @@ class Worker:
                         self._settle(number, exit_code, stopped=True)
                 time.sleep(POLL_SECONDS)
         finally:
-            self.starter.close()
+            self.engine.close()
             self.queue.release()
 
 

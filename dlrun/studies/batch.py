@@ -26,6 +26,7 @@ from dlrun.jobs.endings import BROKEN, DONE
 from dlrun.jobs.entries import Entry, Request
 from dlrun.jobs.leases import Box
 from dlrun.jobs.queue import Queue
+from dlrun.jobs.ray_engine import RayEngine
 from dlrun.jobs.working import Look, Orders, work
 from dlrun.run_dir import COMPLETED, RunDir
 from dlrun.seeds import child_seed
@@ -116,7 +117,7 @@ def plan(
         raise ConfigError(problems=problems)
     configs = [(name, one) for name, config in loaded.items() for one in _seeded(config, seeds)]
     at_once = jobs or min(box.at_once, len(configs))
-    return [Planned(name, config, _child(config, max(1, box.cores // at_once))) for name, config in configs]
+    return [Planned(name, config, _child(config, box.threads(at_once))) for name, config in configs]
 
 
 def _seeded(config: Config, seeds: int | None) -> list[Config]:
@@ -170,7 +171,8 @@ def run(queue: Queue, box: Box, wanted: Iterable[int] | None, max_failures: int 
 
     Raises Interrupted; the runs have their checkpoints then, and wait in the queue.
     """
-    orders = Orders(None if wanted is None else set(wanted), max_failures, warm=sys.platform == "linux")
+    engine = RayEngine(box) if box.pool else None
+    orders = Orders(None if wanted is None else set(wanted), max_failures, sys.platform == "linux", engine=engine)
     try:
         with interrupted_by_signals():
             return work(queue, box, orders, on_look)

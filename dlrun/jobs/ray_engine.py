@@ -1,0 +1,90 @@
+"""Runs of the queue on the nodes of a Ray cluster. The queue stays here; Ray says where a run computes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import JobError
+from dlrun.files import first_line, make_folder
+from dlrun.jobs.entries import Entry
+from dlrun.jobs.job import Job
+from dlrun.jobs.leases import RAY, Box
+from dlrun.jobs.ray_run import DLRUN, RayRun
+from dlrun.jobs.ray_runner import Runner
+
+LOCAL = "local"  # the address that asks for a cluster of this machine alone
+
+
+def connect(address: str) -> None:
+    """Join a Ray cluster; dlrun itself travels to its nodes. Raises JobError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise JobError("Ray is not installed", hint="pip install 'dlrun[ray]'") from error
+    code = {"py_modules": [str(Path(__file__).parents[1])], "excludes": ["**/__pycache__"]}
+    here = {"include_dashboard": False} if address == LOCAL else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=code, **here)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise JobError(
+            f"the Ray cluster at {address!r} cannot be joined: {first_line(error)}",
+            hint="start one: ray start --head; or --address local for this machine alone",
+        ) from error
+
+
+def cluster_box(at_once: int | None, per_gpu: int) -> Box:
+    """What the cluster has, as Ray counts it. Raises JobError when it has no cores for runs."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+    if not cores:
+        raise JobError("the Ray cluster has no cores for runs", hint="ray start --address=HEAD:6379 adds a machine")
+    names = tuple(f"GPU {number}" for number in range(gpus))
+    return Box(names, per_gpu, sum(cores), at_once or gpus * per_gpu or sum(cores), pool=RAY, node_cores=min(cores))
+
+
+class RayEngine:
+    """Gives each run an actor on a node that has room for it. `connect` comes first."""
+
+    def __init__(self, box: Box, program: Sequence[str] = DLRUN) -> None:
+        self._box, self._program = box, [*program]
+        self._tokens: dict[Path, Path] = {}
+
+    def start(self, entry: Entry, job: Job) -> RayRun:
+        """A run that Ray is asked for as soon as it may go."""
+        folder = make_folder(job.run_dir.parent)
+        if folder not in self._tokens:
+            self._tokens[folder] = folder / f".ray-{secrets.token_hex(16)}"
+            self._tokens[folder].touch()
+        make = partial(_actor, self._resources(entry), str(folder), job.run_dir.name, self._tokens[folder].name)
+        return RayRun(job, [*self._program, *job.command], make)
+
+    def _resources(self, entry: Entry) -> dict[str, float]:
+        """What Ray shall keep for a run: a GPU or a share of it, or cores."""
+        if self._box.gpus and entry.device != "cpu":
+            return {"num_cpus": 1, "num_gpus": 1 if entry.alone else 1 / self._box.per_gpu}
+        cores = self._box.threads(1)
+        return {"num_cpus": cores if entry.alone else min(entry.threads, cores)}
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        import ray
+
+        for token in self._tokens.values():
+            token.unlink(missing_ok=True)
+        ray.shutdown()
+
+
+def _actor(resources: dict[str, float], *arguments: str) -> Any:
+    import ray
+
+    options = {"max_restarts": 0, "max_task_retries": 0, **resources}
+    return ray.remote(Runner).options(**options).remote(*arguments, gpu="num_gpus" in resources)
