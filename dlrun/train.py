@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlrun.config.dumping import dump_config
-from dlrun.config.identity import identity
+from dlrun.config.identity import identity_record
 from dlrun.config.schema import Config, with_section
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import save_preprocessing
@@ -57,7 +57,7 @@ def train(
                 began -= before.get("seconds") or 0  # a resumed run counts the time of its earlier part
                 run.start(another_session(before, session, run, about or {}))
             else:
-                record = {"identity": identity(config), **provenance(config, session, run, about or {})}
+                record = {**identity_record(config), **provenance(config, session, run, about or {})}
                 config = keep_plugins(config, run)
                 config = with_section(config, "runtime", threads=session.threads, deterministic=session.deterministic)
                 write_text(run.config_file, dump_config(config))

@@ -5,22 +5,44 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlrun.config.changes import ABOUT, LOGGING_CALLBACKS, PACE
 from dlrun.config.dumping import plain_config
-from dlrun.config.schema import Config
 from dlrun.errors import ConfigError
 
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config  # without it: pydantic takes a quarter of a second
+
+FORMAT = 2  # of identities; a run's record says by which one it is to be found
 _FILES_OF_DATA = ("path", "test_path")
 
 
 def identity(config: Config, *, study: bool = False) -> str:
     """Equal for configs whose runs are equal, given equal data and versions; SHA-256 in hexadecimal digits.
 
-    Of data files only the names count, of plugins the content. A `study` is decided by its section `kfold`, too, which
-    a run passes over. Raises ConfigError when a plugin cannot be read.
+    Values that are defaults do not count, so that a new key leaves the runs before it what they are. Of data files only
+    the names count, of plugins the content. A `study` is decided by its section `kfold`, too, which a run passes over.
+    Raises ConfigError when a plugin cannot be read.
     """
+    from dlrun.config.defaults import without_defaults  # here: pydantic takes a quarter of a second
+
+    plugins = _plugins(config)
+    return _digest_of(without_defaults(_values(config, study=study), config.plugins), plugins)
+
+
+def identity_record(config: Config) -> dict[str, Any]:
+    """What a run's record says of it."""
+    return {"identity": identity(config), "identity_format": FORMAT}
+
+
+def first_identity(config: Config) -> str:
+    """That of format 1, which counts defaults: by it runs are found whose record has no `identity_format`."""
+    return _digest_of(_values(config, study=False), _plugins(config))
+
+
+def _values(config: Config, *, study: bool) -> dict[str, Any]:
+    """What decides the result, as YAML values with every default, plugins left aside."""
     values = experiment_values(plain_config(config))
     values.pop("sweep", None)  # a search for other experiments
     if not study:
@@ -28,8 +50,15 @@ def identity(config: Config, *, study: bool = False) -> str:
     data = values["data"]
     data.pop("dir", None)
     data.update({key: _name(data[key]) for key in _FILES_OF_DATA if data.get(key)})
-    values["plugins"] = sorted(f"{path.name} {_digest(path)}" for path in config.plugins)
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return values
+
+
+def _plugins(config: Config) -> list[str]:
+    return sorted(f"{path.name} {_digest(path)}" for path in config.plugins)
+
+
+def _digest_of(values: dict[str, Any], plugins: list[str]) -> str:
+    text = json.dumps({**values, "plugins": plugins}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

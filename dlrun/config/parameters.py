@@ -21,7 +21,7 @@ from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Regist
 from dlrun.signatures import Parameter
 from dlrun.spec import Augmentation
 
-_BUILDERS = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
+BUILDERS = {"data": DATASETS, "model": MODELS, "routine": ROUTINES}
 _OWN_KEYS = {"data": ("name", "dir", "sample"), "model": ("name",), "routine": ("name",)}
 AUGMENTATIONS = {f.name: Parameter(f.name, f.default, ast.Constant(str(f.type))) for f in fields(Augmentation)}
 _FROM_MONITOR = ("monitor", "mode")  # the section `monitor` is their default
@@ -34,7 +34,7 @@ def check_components(report: Report, plain: dict[str, Any]) -> dict[str, Any]:
     """
     report.plugins = plugins = usable_plugins(report, plain.get("plugins"))
     result = dict(plain)
-    for section, registry in _BUILDERS.items():
+    for section, registry in BUILDERS.items():
         if isinstance(plain.get(section), dict):
             result[section] = check_builder(report, section, registry, plain[section], plugins)
     if isinstance(plain.get("optimizer"), dict):

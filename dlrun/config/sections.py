@@ -51,7 +51,7 @@ def _check_format(report: Report, plain: dict[str, Any]) -> None:
     del plain["format"]
 
 
-def _model_of(annotation: Any) -> Model | None:
+def model_of(annotation: Any) -> Model | None:
     """The section model in an annotation such as `Fold | None`."""
     for candidate in (annotation, *typing.get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, Section | Component):
@@ -79,7 +79,7 @@ def _section(report: Report, key: Key, values: dict[Any, Any], model: Model) -> 
 
 
 def _field(report: Report, key: Key, field: FieldInfo, value: Any) -> Any:
-    inner = _model_of(field.annotation)
+    inner = model_of(field.annotation)
     listed = typing.get_origin(field.annotation) is list and inner is not None
     if key[-1] in ("loss", "metrics") and (len(key) == 1 or key[0] == "outputs") and report.reported(key):
         return None  # told in more detail
@@ -155,7 +155,7 @@ def _unknown_key(report: Report, key: Key, known: list[str]) -> None:
 def _section_with(name: str) -> str | None:
     """The section that has a key of this name."""
     for section, field in Config.model_fields.items():
-        inner = _model_of(field.annotation)
+        inner = model_of(field.annotation)
         if inner and issubclass(inner, Section) and name in inner.model_fields:
             return section
     return None

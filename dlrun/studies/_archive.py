@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.identity import identity
+from dlrun.config.identity import FORMAT, first_identity, identity
 from dlrun.config.loading import load_config
 from dlrun.config.schema import Config
 from dlrun.data_places import find_data
@@ -35,7 +35,7 @@ class Archive:
 
     def refresh(self) -> None:
         """Look again."""
-        self._runs: dict[str, list[RunDir]] = {}
+        self._runs: dict[tuple[int, str], list[RunDir]] = {}
         self._studies: dict[str, list[StudyDir]] = {}
         self.records: dict[Path, dict[str, Any]] = {}
         for run in list_runs(self.outputs):
@@ -45,7 +45,8 @@ class Archive:
                 continue
             self.records[run.path] = record
             if {key: (record.get("versions") or {}).get(key) for key in _DECISIVE} == self._versions:
-                self._runs.setdefault(str(record.get("identity")), []).append(run)
+                key = record.get("identity_format", 1), str(record.get("identity"))
+                self._runs.setdefault(key, []).append(run)
         for study in list_studies(self.outputs):
             try:
                 if study.record().get("verb") != "kfold":
@@ -56,7 +57,8 @@ class Archive:
 
     def run(self, config: Config) -> RunDir | None:
         """The run of this experiment on the data that is there: a completed one, else one that can go on."""
-        same = [run for run in self._runs.get(identity(config), []) if _same_files(self.records[run.path], config)]
+        equal = [*self._runs.get((1, first_identity(config)), []), *self._runs.get((FORMAT, identity(config)), [])]
+        same = [run for run in equal if _same_files(self.records[run.path], config)]
         return _first(same, (COMPLETED, *_UNFINISHED))
 
     def study(self, config: Config) -> StudyDir | None:

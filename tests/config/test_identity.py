@@ -1,7 +1,10 @@
 import pytest
+from pydantic.fields import FieldInfo
 
-from dlrun.config.identity import identity
+from dlrun.config import identity as identity_module
+from dlrun.config.identity import first_identity, identity
 from dlrun.config.loading import config_from_mapping
+from dlrun.config.schema import Config, Training
 from dlrun.errors import ConfigError
 
 BASE = {"data": "digits", "model": "mlp"}
@@ -62,3 +65,57 @@ def test_a_file_counts_by_its_name_and_a_plugin_by_its_content(tmp_path):
     (tmp_path / "b" / "mine.py").unlink()
     with pytest.raises(ConfigError, match="cannot be read"):
         identity(loaded)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"model": {"name": "mlp", "hidden": [64, 64], "dropout": 0.0}},
+        {"optimizer": {"name": "rmsprop", "rho": 0.9, "weight_decay": None}},
+        {"training": {"epochs": 10, "shuffle": True, "class_weight": None}, "runtime": {"threads": None}},
+        {"split": {"kind": "auto", "validation": 0.2}, "monitor": {"mode": "auto"}, "callbacks": [], "routine": "fit"},
+    ],
+)
+def test_a_default_that_is_written_out_changes_nothing(keys):
+    assert of(**keys) == of()
+
+
+def test_a_new_key_with_a_default_leaves_an_identity_as_it_is(monkeypatch):
+    before, first = of(optimizer="adam"), first_identity(config_from_mapping({**BASE, "optimizer": "adam"}))
+    dumped = identity_module.plain_config
+
+    def with_new_keys(config):
+        values = dumped(config)
+        values["training"]["patience_of_saints"] = 3
+        values["new_section"] = {"key": 1}
+        return values
+
+    fields = {"training": Training, "config": Config}
+    new = {"training": {"patience_of_saints": 3}, "config": {"new_section": {"key": 1}}}
+    for name, model in fields.items():
+        added = {key: FieldInfo(default=value) for key, value in new[name].items()}
+        monkeypatch.setattr(model, "__pydantic_fields__", {**model.model_fields, **added})
+    monkeypatch.setattr(identity_module, "plain_config", with_new_keys)
+    config = config_from_mapping({**BASE, "optimizer": "adam"})
+    assert identity(config) == before
+    assert first_identity(config) != first
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"outputs": {"age": {"weight": 2}}}, {"outputs": {"age": {}}}),
+        ({"outputs": {"age": {}}}, {}),
+        ({"split": {"fold": {"index": 0}}}, {}),
+        ({"model": {"name": "mlp", "hidden": [64]}}, {"model": {"name": "mlp", "hidden": [64, 64]}}),
+        ({"callbacks": [{"name": "EarlyStopping", "patience": 1}]}, {"callbacks": ["EarlyStopping"]}),
+        ({"optimizer": {"name": "adam"}}, {"optimizer": {"name": "rmsprop"}}),
+    ],
+)
+def test_a_section_of_defaults_is_not_the_same_as_none(first, second):
+    assert of(**first) != of(**second)
+
+
+def test_a_study_with_the_default_folds_is_one():
+    assert of(study=True, kfold={"n_splits": 4}) != of(study=True)
+    assert of(study=True, kfold={"n_splits": 4}) == of(study=True, kfold={"repeats": 1})

@@ -9,7 +9,7 @@ import pytest
 from small_book import claims_of, write_book
 
 from dlrun.config.dumping import dump_config
-from dlrun.config.identity import identity
+from dlrun.config.identity import first_identity, identity_record
 from dlrun.config.loading import load_config
 from dlrun.environment import installed_versions
 from dlrun.errors import Interrupted
@@ -75,7 +75,7 @@ def pretend(command, path):
         return 2
     RunDir.claim(path)
     run.config_file.write_text(dump_config(config))
-    run.start({"name": config.name, "identity": identity(config), "versions": installed_versions()})
+    run.start({"name": config.name, **identity_record(config), "versions": installed_versions()})
     row = {"val_loss": 0.1 * config.seed, "val_accuracy": 0.9, "loss": 1.0}
     run.write_history([row] * config.training.epochs, [0.5] * config.training.epochs)
     units = config.model.parameters["hidden"][0]
@@ -122,6 +122,19 @@ expect:
     (retrained,) = (outputs / "one-retrain").iterdir()
     assert rows[3].runs == (str(retrained),)
     assert len(list(RunDir(retrained).evaluations.iterdir())) == 1
+
+
+def test_a_run_of_the_first_format_of_identities_is_found(book, outputs, here):
+    folder = book(one="expect: {metric: loss, value: 1, tolerance: 0.1}")
+    reproduced(folder, outputs)
+    (run,) = [RunDir(path) for path in (outputs / "one").iterdir()]
+    record = run.record()
+    del record["identity_format"]
+    write_json(run.record_file, record)
+    assert Archive(outputs).run(load_config(folder / "one.yaml")) is None
+    write_json(run.record_file, {**record, "identity": first_identity(load_config(folder / "one.yaml"))})
+    (row,) = reproduced(folder, outputs)[0]
+    assert (row.verdict, here.commands) == ("pass", ["train"])
 
 
 def test_an_order_compares_the_means_over_three_seeds_with_those_of_another_config(book, outputs, here):
