@@ -6,10 +6,15 @@ import contextlib
 import json
 import math
 import os
+import secrets
+import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
 from dlrun.errors import CONTROLS, RunDirError
+
+TRASH = ".trash-"  # begins the names of what is being removed
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,3 +84,43 @@ def short(path: Path) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message that is not empty, or the error's type."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, link or directory. It gets a hidden name first, so that a kill leaves it whole, or nothing that
+    looks like it; `empty_trash` takes away what is left. Raises RunDirError.
+    """
+    trash = path.with_name(f"{TRASH}{path.name}-{secrets.token_hex(3)}")
+    try:
+        path.rename(trash)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be removed: {error.strerror}") from error
+    _remove(trash)
+    if os.path.lexists(trash):
+        raise RunDirError(f"{path} was removed in part: the rest lies in {trash}")
+
+
+def empty_trash(folder: Path) -> None:
+    """Remove what killed processes have left in a folder of what they wanted to `discard`."""
+    for path in folder.glob(f"{TRASH}*"):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def disk_bytes(path: Path) -> int:
+    """What a file, or a directory with all that lies in it, takes of the disk."""
+    try:
+        found = path.lstat()
+        inside = [Path(entry) for entry in os.scandir(path)] if stat.S_ISDIR(found.st_mode) else []
+    except OSError:
+        return 0
+    return found.st_blocks * 512 + sum(map(disk_bytes, inside))

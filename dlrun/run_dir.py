@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
-from dlrun.files import write_json, write_text
+from dlrun.files import empty_trash, write_json, write_text
 from dlrun.processes import alive, this_process
 from dlrun.records import COMPLETED, FAILED, FORMAT, INTERRUPTED, PRUNED, RUNNING, read_json
 from dlrun.run_index import RUN, Listed, listed, run_ids
@@ -127,7 +127,8 @@ class RunDir:
             lock.release()
 
     def _remove_half_written(self) -> None:
-        """Remove the temporary files of a process that died while writing."""
+        """Remove what a process has left that died while writing or removing."""
+        empty_trash(self.path)
         for folder in (self.path, self.preprocess, self.checkpoint, self.evaluations):
             for path in folder.glob(".*.tmp*"):
                 with contextlib.suppress(OSError):

@@ -78,6 +78,12 @@ def listed(outputs: Path, folder: str | None = None) -> list[Listed]:
     return sorted(rows, key=lambda row: (row.started, row.id))
 
 
+def look_at(path: Path) -> Listed | None:
+    """What is to be known of one run or study, wherever it lies, without an index."""
+    found = _signature(str(path))
+    return _read(path.parent.parent, path.parent.name, path.name, *found) if found else None
+
+
 def run_ids(outputs: Path, begin: str = "") -> list[tuple[str, str]]:
     """Folder and id of each run whose id begins so, in any order; of those that have not lost their record."""
     paths = ((place.name, one) for place in _entries(outputs) for one in _entries(place) if one.name.startswith(begin))
@@ -91,17 +97,22 @@ def _entries(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
 
 
 def _signatures(folder: Path) -> Iterator[tuple[str, tuple[str, int]]]:
-    """The runs and studies in a folder: name, kind, and what their files are like, as a hash of integers, which is the
-    same in every process. What has lost its record but not its checkpoint was a run.
-    """
+    """The runs and studies in a folder: name, kind, and what their files are like."""
     for entry in _entries(folder):
-        path = entry.path
-        if record := _stat(f"{path}/run.json"):
-            yield entry.name, (RUN, hash((record, _stat(f"{path}/metrics.json"))))
-        elif record := _stat(f"{path}/study.json"):
-            yield entry.name, (STUDY, hash((record, _stat(f"{path}/summary.json"))))
-        elif record := _stat(f"{path}/checkpoint"):
-            yield entry.name, (RUN, hash(record))
+        if found := _signature(entry.path):
+            yield entry.name, found
+
+
+def _signature(path: str) -> tuple[str, int] | None:
+    """Kind and state of the files of a run or study, as a hash of integers, which is the same in every process. What
+    has lost its record but not its checkpoint was a run.
+    """
+    if record := _stat(f"{path}/run.json"):
+        return RUN, hash((record, _stat(f"{path}/metrics.json")))
+    if record := _stat(f"{path}/study.json"):
+        return STUDY, hash((record, _stat(f"{path}/summary.json")))
+    record = _stat(f"{path}/checkpoint")
+    return (RUN, hash(record)) if record else None
 
 
 def _stat(path: str) -> tuple[int, ...]:

@@ -84,7 +84,7 @@ def _register_verbs() -> None:
     app.command("schema", rich_help_panel="Before a run")(schema.schema)
     app.command("fetch", rich_help_panel="Before a run")(fetch.fetch)
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
-    app.command("runs", rich_help_panel="After a run")(runs.runs)
+    app.add_typer(runs.app, name="runs", rich_help_panel="After a run")
     app.command("compare", rich_help_panel="After a run")(compare.compare)
     app.command("explain", rich_help_panel="After a run")(explain.explain)
     app.command("verify", rich_help_panel="After a run")(verify.verify)

@@ -117,3 +117,21 @@ def test_evaluate_and_predict_show_hostile_labels(tmp_path, monkeypatch, capsys)
     captured = capsys.readouterr()
     assert not CONTROLS.search(captured.out + captured.err)
     assert r"$\frac{[/]$\x1b[2J" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.1235"),
+        (-123.456, "-123.5"),
+        (12345.6, "12,346"),
+        (999_999.0, "999,999"),
+        (-1e6, "-1.000e+06"),
+        (1.2345e27, "1.234e+27"),
+        (None, "nan"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_a_number_is_as_short_as_its_size_allows(value, text):
+    assert _output.number(value) == text
