@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,14 +25,18 @@ def without_defaults(values: Mapping[str, Any], plugins: Sequence[Path]) -> dict
     Raises UnknownNameError for a builder that is not there.
     """
     found = dict(values)
-    for section, registry in BUILDERS.items():
+    for section in BUILDERS:
         if isinstance(found.get(section), dict):
-            entry = registry.describe(found[section]["name"], plugins)
-            found[section] = _other_than(found[section], entry.signature.keyword_parameters().values())
+            found[section] = _other_than(found[section], _parameters(section, found[section]["name"], tuple(plugins)))
     if isinstance(found.get("optimizer"), dict):
         found["optimizer"] = _of_keras("optimizers", found["optimizer"])
     found["callbacks"] = [_of_keras("callbacks", one) for one in found.get("callbacks") or []]
     return _section(found, Config)
+
+
+@functools.cache
+def _parameters(section: str, name: str, plugins: tuple[Path, ...]) -> list[Parameter]:
+    return list(BUILDERS[section].describe(name, plugins).signature.keyword_parameters().values())
 
 
 def _section(values: Mapping[str, Any], model: Model) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def _section(values: Mapping[str, Any], model: Model) -> dict[str, Any]:
 
 
 def _plain_default(field: FieldInfo) -> Any:
-    default = field.get_default(call_default_factory=True)
+    default = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg]
     return default.model_dump() if isinstance(default, BaseModel) else default
 
 

@@ -15,9 +15,11 @@ from dlrun.machine import nvidia_gpus
 from dlrun.studies._archive import Archive
 from dlrun.studies._claims import Claim, needs
 from dlrun.studies._costs import EVALUATE_SECONDS, Cost, expected_cost
+from dlrun.studies._experiment_locks import ExperimentLocks
 from dlrun.studies._stated_rows import Result, Row, result_of, row_of
 from dlrun.studies._subjects import Child, Subject, completed, next_child
 
+_WAIT_SECONDS = 2.0  # between two looks at what another process does
 _WARM_WAVE = 8  # commands for each slot before the plan is made anew
 
 
@@ -35,6 +37,7 @@ class Progress:
     """The state of `run`: what failed, what was measured, and the seconds since it began."""
 
     archive: Archive
+    locks: ExperimentLocks
     began: float = field(default_factory=time.perf_counter)
     failures: dict[Subject, str] = field(default_factory=dict)
     results: dict[Subject, Result] = field(default_factory=dict)
@@ -114,7 +117,7 @@ def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: O
     A failed step does not stop the others; `on_end` gets each with the reason it failed, empty when it did not.
     Raises Interrupted.
     """
-    progress = Progress(archive)
+    progress = Progress(archive, ExperimentLocks(archive.outputs))
     on_rows(progress.rows(claims))
 
     def ended(work: Work, child: Child, end: JobResult) -> None:
@@ -125,36 +128,56 @@ def run(claims: Sequence[Claim], archive: Archive, limits: Limits, *, on_rows: O
             failure = f"`dlrun {child.command[0]}` ended, and its result is not there"
         if failure:
             progress.failures[work.subject] = failure
+        progress.locks.give_back(work.subject.key)
         on_end(child, failure)
         on_rows(progress.rows(claims))
 
     try:
         with interrupted_by_signals():
-            while wave := _next_wave(plan(claims, archive), progress, limits):
+            while (wave := _next_wave(plan(claims, archive), progress, limits)) is not None:
                 _run_wave(wave, limits, ended)
+                if not wave:  # another process is at all that is left
+                    time.sleep(_WAIT_SECONDS)
+                    archive.refresh()
     except KeyboardInterrupt as error:
         raise Interrupted(
             "stopped; what was measured is in the table", resumable=True, hint="the same command goes on"
         ) from error
+    finally:
+        progress.locks.give_back()
     return progress.rows(claims)
 
 
-def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Path, tuple[Work, Child]]:
-    """The next commands that fit into the budget, by the directory of each; one for equal experiments."""
-    wave: dict[Path, tuple[Work, Child]] = {}
-    keys: set[str] = set()
+def _next_wave(work: Sequence[Work], progress: Progress, limits: Limits) -> dict[Path, tuple[Work, Child]] | None:
+    """The next commands that fit into the budget, by the directory of each; one for equal experiments.
+
+    Each is locked for this process. Empty when others work on all that is left, None when nothing is.
+    """
+    most = (_WARM_WAVE if limits.warm else 1) * limits.slots
     left = math.inf if limits.budget_seconds is None else limits.budget_seconds - progress.seconds
+    taken: dict[str, Work] = {}
+    elsewhere: set[str] = set()
     for one in work:
-        if len(wave) == (_WARM_WAVE if limits.warm else 1) * limits.slots:
-            break
-        if one.cost.seconds > left or one.subject in progress.failures or one.subject.key in keys:
+        key = one.subject.key
+        if len(taken) == most or one.subject in progress.failures or key in taken or key in elsewhere:
             continue
+        if one.cost.seconds > left:
+            continue
+        if progress.locks.take(key):
+            taken[key] = one
+            left -= one.cost.seconds / limits.slots
+        else:
+            elsewhere.add(key)
+    wave: dict[Path, tuple[Work, Child]] = {}
+    if taken:
+        progress.archive.refresh()  # another process may have ended one just now
+    for key, one in taken.items():
         child = _following(one.subject, one.reads_test, progress.archive)
         if child and child.run_dir not in wave:
             wave[child.run_dir] = one, child
-            keys.add(one.subject.key)
-            left -= one.cost.seconds / limits.slots
-    return wave
+        else:
+            progress.locks.give_back(key)
+    return wave if taken or elsewhere else None
 
 
 def _run_wave(

@@ -9,7 +9,7 @@ import pytest
 from small_book import claims_of, write_book
 
 from dlrun.config.dumping import dump_config
-from dlrun.config.identity import first_identity, identity_record
+from dlrun.config.identity import first_identity, identity, identity_record
 from dlrun.config.loading import load_config
 from dlrun.environment import installed_versions
 from dlrun.errors import Interrupted
@@ -20,6 +20,7 @@ from dlrun.studies import reproduce, retrain
 from dlrun.studies._archive import Archive
 from dlrun.studies._claims import find_claims, find_configs, needs
 from dlrun.studies._costs import expected_cost
+from dlrun.studies._experiment_locks import ExperimentLocks
 from dlrun.studies._subjects import next_child
 
 
@@ -137,6 +138,39 @@ def test_a_run_of_the_first_format_of_identities_is_found(book, outputs, here):
     assert (row.verdict, here.commands) == ("pass", ["train"])
 
 
+def test_what_another_process_works_on_is_left_to_it_and_waited_for(book, outputs, here, monkeypatch):
+    folder = book(
+        one="expect: {metric: loss, value: 1, tolerance: 0.1}", two="seed: 5\nexpect: {metric: loss, below: 2}"
+    )
+    other, config = ExperimentLocks(outputs), load_config(folder / "one.yaml")
+    assert other.take(identity(config))
+
+    def other_ends(seconds):
+        assert here.commands == ["train"] * 3  # the three seeds of the second
+        assert pretend(["train", str(folder / "one.yaml")], outputs / "one" / "of-the-other") == 0
+        other.give_back()
+
+    monkeypatch.setattr(reproduce.time, "sleep", other_ends)
+    rows, _ = reproduced(folder, outputs)
+    assert [row.verdict for row in rows] == ["pass", "pass"]
+    assert here.commands == ["train"] * 3
+    assert other.take(identity(config)), "the lock was kept"
+
+
+def test_the_lock_of_a_killed_process_is_free(outputs):
+    code = "import sys, time; from pathlib import Path; from dlrun.studies._experiment_locks import ExperimentLocks\n"
+    code += "locks = ExperimentLocks(Path(sys.argv[1])); print(locks.take('key'), flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code, str(outputs)], stdout=subprocess.PIPE, text=True)
+    locks = ExperimentLocks(outputs)
+    try:
+        assert process.stdout.readline() == "True\n"
+        assert not locks.take("key")
+    finally:
+        process.kill()
+        process.wait()
+    assert locks.take("key")
+
+
 def test_an_order_compares_the_means_over_three_seeds_with_those_of_another_config(book, outputs, here):
     folder = book(
         wide="model: {name: mlp, hidden: [32]}\nexpect: {metric: parameters, above: narrow, margin: 1000}\n",
@@ -148,7 +182,7 @@ def test_an_order_compares_the_means_over_three_seeds_with_those_of_another_conf
     (row,) = reproduced(folder, outputs, pattern="wide.yaml")[0]
     assert (row.verdict, row.measured, row.level, row.seeds) == ("pass", 2410, 610, 3)
     assert here.commands == ["train"] * 6
-    assert sorted(path.parent.name for path in outputs.glob("*/*")) == ["narrow"] * 3 + ["wide"] * 3
+    assert sorted(path.parent.name for path in outputs.glob("*/[!.]*")) == ["narrow"] * 3 + ["wide"] * 3
     assert row.deviation == 1800
 
 
