@@ -31,7 +31,7 @@ class Box:
 
     A lease is a list of names: a GPU as a whole (`GPU-5f...`), a share of it (`GPU-5f...#1`), or cores (`core-3`).
     Of a `pool` (a cluster that itself decides what a run gets) it is one place (`ray-3`); there `node_cores` is what
-    the smallest of its machines has.
+    the smallest of its machines has, and a pool that `grows` may have more room later.
     """
 
     gpus: tuple[str, ...] = ()
@@ -40,6 +40,7 @@ class Box:
     at_once: int = 1
     pool: str | None = None
     node_cores: int | None = None
+    grows: bool = False
 
     def threads(self, at_once: int) -> int:
         """The threads of each of so many runs at once, on any machine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from dlrun.jobs.leases import RAY, Box
 from dlrun.jobs.ray_run import DLRUN, RayRun
 from dlrun.jobs.ray_runner import Runner
 
+_LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
 LOCAL = "local"  # the address that asks for a cluster of this machine alone
 
 
@@ -40,15 +42,21 @@ def connect(address: str) -> None:
 
 def cluster_box(at_once: int | None, per_gpu: int) -> Box:
     """What the cluster has, as Ray counts it. Raises JobError when it has no cores for runs."""
+    cores, gpus = _there()
+    if not cores:
+        raise JobError("the Ray cluster has no cores for runs", hint="ray start --address=HEAD:6379 adds a machine")
+    names = tuple(f"GPU {number}" for number in range(gpus))
+    places = at_once or gpus * per_gpu or sum(cores)
+    return Box(names, per_gpu, sum(cores), places, pool=RAY, node_cores=min(cores), grows=at_once is None)
+
+
+def _there() -> tuple[list[int], int]:
+    """The cores of each machine that has any for runs, and the GPUs of all."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cores = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
-    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
-    if not cores:
-        raise JobError("the Ray cluster has no cores for runs", hint="ray start --address=HEAD:6379 adds a machine")
-    names = tuple(f"GPU {number}" for number in range(gpus))
-    return Box(names, per_gpu, sum(cores), at_once or gpus * per_gpu or sum(cores), pool=RAY, node_cores=min(cores))
+    return cores, sum(int(node.get("GPU", 0)) for node in nodes)
 
 
 class RayEngine:
@@ -56,7 +64,16 @@ class RayEngine:
 
     def __init__(self, box: Box, program: Sequence[str] = DLRUN) -> None:
         self._box, self._program = box, [*program]
+        self._at_once, self._next_look = box.at_once, time.monotonic() + _LOOK_SECONDS
         self._tokens: dict[Path, Path] = {}
+
+    def at_once(self) -> int:
+        """How many runs there may be at a time."""
+        if self._box.grows and time.monotonic() > self._next_look:
+            cores, gpus = _there()
+            self._at_once = gpus * self._box.per_gpu if self._box.gpus else sum(cores)
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+        return self._at_once
 
     def start(self, entry: Entry, job: Job) -> RayRun:
         """A run that Ray is asked for as soon as it may go."""

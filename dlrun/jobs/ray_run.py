@@ -4,6 +4,7 @@ back when the node does not see our folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -147,6 +148,8 @@ class Copy:
                 self._fetch(name, there[name][2])
         for name in self._here.keys() - there.keys():
             (self._run_dir / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others are left in it
+                (self._run_dir / name).parent.rmdir()
         self._here = there
         with output_of(self._run_dir).open("ab") as stream:
             while content := ray.get(self._actor.printed.remote(self._printed)):

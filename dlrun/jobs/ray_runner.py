@@ -111,10 +111,11 @@ class Runner:
         shutil.rmtree(self._links, ignore_errors=True)
         self._signal(signal.SIGSTOP)
         try:
+            if self._process is not None and self._process.poll() is None:  # until its threads stand still, or it ends
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if self._run_dir.exists():
-                shutil.copytree(
-                    self._run_dir, self._links, copy_function=os.link, ignore=shutil.ignore_patterns(*_NOT_KEPT)
-                )
+                ignored = shutil.ignore_patterns(*_NOT_KEPT)
+                shutil.copytree(self._run_dir, self._links, copy_function=os.link, ignore=ignored)
         finally:
             self._signal(signal.SIGCONT)
         return listing(self._links)

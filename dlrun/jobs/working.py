@@ -35,6 +35,7 @@ class Started(Protocol):
 class Engine(Protocol):
     """What starts runs: `LocalEngine`, or that of Ray."""
 
+    def at_once(self) -> int: ...
     def start(self, entry: Entry, job: Job) -> Started: ...
     def close(self) -> None: ...
 
@@ -42,8 +43,12 @@ class Engine(Protocol):
 class LocalEngine:
     """Processes of this machine; those on cores with TensorFlow are forked from a warm worker, if that is allowed."""
 
-    def __init__(self, *, warm: bool, program: Sequence[str] = DLRUN) -> None:
-        self._starter, self._warm = Starter(program), warm
+    def __init__(self, box: Box, *, warm: bool, program: Sequence[str] = DLRUN) -> None:
+        self._box, self._warm, self._starter = box, warm, Starter(program)
+
+    def at_once(self) -> int:
+        """How many runs there may be at a time."""
+        return self._box.at_once
 
     def start(self, entry: Entry, job: Job) -> FreshProcess | HeldProcess:
         """A process at its gate."""
@@ -83,7 +88,9 @@ class Worker:
     asked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.engine = self.orders.engine or LocalEngine(warm=self.orders.warm, program=self.orders.program)
+        self.engine = self.orders.engine or LocalEngine(
+            self.box, warm=self.orders.warm, program=self.orders.program
+        )
 
     def settle_ended(self) -> bool:
         """Give back what has ended; whether anything has."""
@@ -101,7 +108,7 @@ class Worker:
 
     def fill(self) -> None:
         """Begin whatever there is room for."""
-        while len(self.running) < self.box.at_once:
+        while len(self.running) < self.engine.at_once():
             entry = self.queue.claim(self.box)
             if entry is None:
                 return
