@@ -30,6 +30,8 @@ def check_resumable(run: RunDir, config: Config) -> None:
         raise ConfigError(f"the run {run.id} is running", hint="wait for it, or stop it with Ctrl-C first")
     trained = load_config(run.trained_config_file) if run.trained_config_file.exists() else None
     begun = run.epochs_begun()
+    if trained is None and status == COMPLETED:  # its checkpoints were removed
+        _refuse_changes(load_config(run.config_file), config)
     if trained and begun:
         _refuse_changes(trained, config)
     if config.training.epochs < begun:

@@ -139,7 +139,8 @@ class RunDir:
 
         The last of the `sessions` in the record is the one that begins.
         """
-        before = {key: value for key, value in record.items() if key not in ("ended", "resumable", "failure", "pruned")}
+        old = ("ended", "resumable", "failure", "pruned", "removed")
+        before = {key: value for key, value in record.items() if key not in old}
         now = datetime.now().astimezone().isoformat(timespec="microseconds")
         state = {"format": FORMAT, "id": self.id, "status": RUNNING, "process": this_process()}
         if sessions := record.get("sessions"):

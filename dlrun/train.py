@@ -24,6 +24,7 @@ from dlrun.engine.signals import interrupted_by_signals, stop_on_signals, stoppe
 from dlrun.errors import DlrunError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Note, OnEvent, RunEnded, RunStarted, ignore
 from dlrun.files import write_json, write_text
+from dlrun.keeping import ALL, keep_only
 from dlrun.resuming import check_resumable, resumed_identity
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 
@@ -64,6 +65,7 @@ def train(
                 run.start(record)
             emit(RunStarted(run.id, run.path, config.name))
             _guarded(config, run, emit, began, resumed=resume is not None)
+            keep_only(run, config.training.keep or ALL, f"training.keep is {config.training.keep}")
     return run
 
 

@@ -23,6 +23,7 @@ from dlrun.analysis.reasons import reasons
 from dlrun.config.schema import Component, Config, with_section
 from dlrun.errors import ConfigError, DataError, Interrupted, RunDirError, TrainingError
 from dlrun.events import DataReady, Event, OnEvent, ignore
+from dlrun.keeping import ALL
 from dlrun.run_dir import COMPLETED, RUNNING, RunDir
 
 _GROUPS = {"model/": "weights", "optimizer": "optimizer state", "best/": "best weights", "callback": "callbacks"}
@@ -115,7 +116,7 @@ def _repeat(run: RunDir, config: Config, task: Task, repetition: RunDir, on_even
             raise DataError("the data is not what the run was trained on: its content or its split differs", hint=hint)
         on_event(event)
 
-    changed: dict[str, Any] = {"tensorboard": False}
+    changed: dict[str, Any] = {"tensorboard": False, "keep": ALL}
     if not task.whole:  # the section is changed here, behind the checks of a config: callbacks may want more epochs
         changed["epochs"] = task.epochs
     repeated = with_section(config, "training", **changed)

@@ -118,6 +118,7 @@ class ModelTarget:
 def find_model(text: str, weights: str, config: str | None, outputs: Path, overrides: Sequence[str]) -> ModelTarget:
     """The model, config and run behind a RUN_OR_CHECKPOINT argument. Raises DlrunError."""
     from dlrun.config.loading import load_config
+    from dlrun.keeping import check_model
     from dlrun.run_dir import COMPLETED, RunDir, find_run
 
     path = Path(text)
@@ -135,6 +136,7 @@ def find_model(text: str, weights: str, config: str | None, outputs: Path, overr
     else:
         run = find_run(text, outputs)
         path = run.model_file(weights)
+        check_model(path)
     if config is not None:
         raise ConfigError("--config is for a .keras file outside a run", hint="leave it out: the run has its config")
     for override in overrides:

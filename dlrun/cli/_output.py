@@ -62,11 +62,11 @@ def _console(stream: TextIO) -> Console:
 def number(value: float | None) -> str:
     """A measured value: four decimals when it is small, fewer the larger it is; None, as in JSON, is not a number.
 
-    From a million on, as of a run that diverges, powers of ten: 1.235e+27.
+    From a billion on, as of a run that diverges, powers of ten: 1.235e+27.
     """
     if value is None:
         return "nan"
-    if abs(value) >= 1e6:
+    if abs(value) >= 1e9:
         return f"{value:.3e}"
     digits = 4 if abs(value) < 100 else 1 if abs(value) < 10_000 else 0
     return f"{value:,.{digits}f}"

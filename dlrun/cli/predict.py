@@ -41,10 +41,12 @@ def predict(
     from dlrun.cli._output import number, plain_table, print_json, show
     from dlrun.config.loading import load_config
     from dlrun.files import short
+    from dlrun.keeping import check_model
     from dlrun.run_dir import find_run
 
     found = find_run(run, outputs)
     found.record()  # a damaged or newer run is refused
+    check_model(found.model_file(weights))
     config = load_config(found.config_file)
     _options.start_keras(config, verbose=verbose)
     from dlrun.predict import predict as run_predict

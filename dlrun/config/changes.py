@@ -16,6 +16,7 @@ PACE = (  # of writing; training computes the same with any
     "training.checkpoint_every_seconds",
     "training.checkpoint_every_steps",
     "training.tensorboard",
+    "training.keep",
     "training.on_nan",
     "training.most_rollbacks",
 )

@@ -129,6 +129,11 @@ class Training(Section):
         ge=1,
     )
 
+    keep: Literal["all", "both", "best", "last", "none"] | None = Field(
+        None,
+        description="Which weights stay when the run is completed. all: checkpoints, best and last model; both: these "
+        "two; best, last: one of them; none. Empty: all; of folds both, of the trials of a sweep those of the best.",
+    )
     on_nan: Literal["stop", "rollback"] = Field(
         "stop",
         description="When a loss becomes NaN or infinite. stop: the run fails; rollback: it goes back to the end of "

@@ -13,6 +13,7 @@ import keras
 from dlrun.data._archives import open_zip
 from dlrun.errors import DataError, RunDirError, listing
 from dlrun.files import first_line
+from dlrun.keeping import check_model
 
 MOST_CONFIG_BYTES = 64 * 2**20  # of the description of the layers; a large language model has less than one
 _CONFIG = "config.json"
@@ -21,8 +22,7 @@ _CODE = "__lambda__"  # Keras' mark of a Python function in the file
 
 def load_model(path: Path) -> keras.Model:
     """A model from a `.keras` file, in Keras' safe mode, once the archive was looked at. Raises RunDirError."""
-    if not path.is_file():
-        raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
+    check_model(path)
     _check_archive(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

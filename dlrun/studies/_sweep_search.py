@@ -53,6 +53,16 @@ class Search:
         """Those that have begun, by number."""
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state in STATES]
 
+    def best(self) -> int | None:
+        """The number of the completed trial with the best value, the first of several."""
+        done = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
+        sign = 1 if self.study.direction == optuna.study.StudyDirection.MINIMIZE else -1
+        return min(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number)).number if done else None
+
+    def ended(self) -> list[int]:
+        """The numbers of the trials that have ended."""
+        return [trial.number for trial in self.trials() if trial.state.is_finished()]
+
     def unfinished(self) -> list[Trial]:
         """Those that a process left behind which is gone."""
         return [Trial(self.study, one._trial_id) for one in self.trials() if one.state == TrialState.RUNNING]

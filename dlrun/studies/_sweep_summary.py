@@ -115,7 +115,9 @@ def _cells(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _best_config(study: StudyDir, search: Search, number: int) -> str:
-    """The config of a trial as a user would write it: with the pace of writing of the config that was searched."""
+    """The config of a trial as a user would write it: with what is written, and how often, as in the one searched."""
     config = load_config(study.config_of(trial_name(number)))
-    pace = search.config.training.checkpoint_every_seconds
-    return dump_config(with_section(config, "training", checkpoint_every_seconds=pace))
+    asked = search.config.training
+    return dump_config(
+        with_section(config, "training", checkpoint_every_seconds=asked.checkpoint_every_seconds, keep=asked.keep)
+    )

@@ -16,6 +16,7 @@ from dlrun.errors import ConfigError, RunDirError
 from dlrun.files import first_line, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, Process, stop_all
+from dlrun.keeping import BOTH, NONE, keep_only
 from dlrun.run_dir import COMPLETED, FAILED, PRUNED, RunDir
 from dlrun.studies import kfold
 from dlrun.studies._study_dir import StudyDir
@@ -37,6 +38,7 @@ class Watch:
     monitor: str
     threads: int
     gpus: int
+    thinned: set[int] = field(default_factory=set)  # trials whose weights were removed
 
 
 @dataclass
@@ -102,6 +104,7 @@ def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Generat
             for one in [*live]:
                 if ended := _advance(watch, one, start):
                     live.remove(one)
+                    remove_weights(watch)
                     yield ended
             time.sleep(POLL_SECONDS)
     finally:
@@ -151,7 +154,18 @@ def _config(watch: Watch, one: Live, *, by_fold: bool) -> Config:
     device = f"gpu:{one.slot}" if watch.gpus > 1 else config.runtime.device
     config = with_section(config, "runtime", threads=config.runtime.threads or watch.threads, device=device)
     # History and checkpoints are written as often as they may, so that pruning sees fast epochs, too.
-    return with_section(config, "training", checkpoint_every_seconds=0.0)
+    return with_section(config, "training", checkpoint_every_seconds=0.0, keep=config.training.keep or BOTH)
+
+
+def remove_weights(watch: Watch) -> None:
+    """Remove the weights of all trials that have ended but the best one's, unless the config says which it keeps."""
+    if watch.search.config.training.keep is not None:
+        return
+    best = watch.search.best()
+    for number in set(watch.search.ended()) - watch.thinned - {best}:
+        for file in watch.study.path.glob(f"{trial_name(number)}*/run.json"):
+            keep_only(RunDir(file.parent), NONE, "of the trials of a sweep the best one keeps its weights")
+        watch.thinned.add(number)
 
 
 def _advance(watch: Watch, one: Live, start: Start) -> Ended | None:

@@ -15,6 +15,7 @@ from dlrun.errors import JobError, listing
 from dlrun.files import make_folder, short, write_json, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, Start, run_jobs, starter
+from dlrun.keeping import ALL, BOTH, keep_only
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 from dlrun.studies import _final, _out_of_fold, _pictures
 from dlrun.studies._study_dir import StudyDir, list_studies, write_table
@@ -50,6 +51,8 @@ def plan(config: Config, *, jobs: int | None, cores: int, gpus: int = 0) -> Plan
     split = config.split.model_copy(update={"kind": kfold.kind or config.split.kind})
     base = config.model_copy(update={"kfold": None, "expect": [], "split": split})
     base = with_section(base, "runtime", threads=threads)
+    keep = ALL if config.training.keep == ALL else BOTH  # the models predict the held-out rows
+    base = with_section(base, "training", keep=keep)
     folds: dict[str, Config] = {}
     for repeat in range(kfold.repeats):
         for index in range(kfold.n_splits):
@@ -184,6 +187,9 @@ def sum_up(study: StudyDir, weights: str | None) -> dict[str, Any]:
         known = _out_of_fold.predict(study, names, weights)
     summary["out_of_fold"] = known
     write_json(study.summary_file, summary)
+    if config.training.keep is not None:
+        for fold in folds:
+            keep_only(fold.run, config.training.keep, f"training.keep of the study is {config.training.keep}")
     return summary
 
 

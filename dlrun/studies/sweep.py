@@ -95,7 +95,7 @@ def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd)
 def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, Any]:
     from dlrun.studies import _sweep_summary
     from dlrun.studies._sweep_search import Search
-    from dlrun.studies._sweep_trials import Watch, run_trials
+    from dlrun.studies._sweep_trials import Watch, remove_weights, run_trials
 
     config = load_config(study.config_file)
     search = Search(study.path, config, planned["mode"])
@@ -106,6 +106,7 @@ def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, 
         for ended in trials:
             on_end(ended)
             _refuse_hopeless(study, search.trials(), ended, min(HOPELESS, planned["n_trials"]))
+    remove_weights(watch)  # a kill may have come before
     return _sweep_summary.write(study, search, planned)
 
 

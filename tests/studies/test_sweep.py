@@ -14,8 +14,9 @@ from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin
 
 from dlrun.cli.runs import list_rows
 from dlrun.config.loading import config_from_mapping, dump_config, load_config
-from dlrun.errors import ConfigError, Interrupted, JobError
+from dlrun.errors import ConfigError, Interrupted, JobError, RunDirError
 from dlrun.files import write_json
+from dlrun.keeping import check_model
 from dlrun.run_dir import RunDir
 from dlrun.studies import sweep
 from dlrun.studies._archive import Archive
@@ -96,6 +97,8 @@ class Growing:
             self.run.end("completed", seconds=1.0)
             return 0
         self.rows.append({"val_accuracy": self.accuracy()})
+        self.run.checkpoint.mkdir(exist_ok=True)
+        self.run.model_file("best").touch()
         self.run.write_history(self.rows, [0.1] * len(self.rows))
         if self.machine.kill_at == (self.run.id, len(self.rows)):
             self.machine.kill_at, self.machine.dead = None, True
@@ -394,6 +397,34 @@ def test_a_storage_that_cannot_be_opened_is_told(outputs, machine):
     study = begin(outputs, make(storage="nonsense://x"))
     with pytest.raises(JobError, match="the storage of the sweep cannot be opened"):
         go_on(study)
+
+
+def weights_left(study):
+    return {run.parent.name for run in study.path.glob("trial-*/best.keras")}
+
+
+def test_only_the_best_trial_keeps_its_weights_also_after_a_kill(outputs, machine):
+    study = begin(outputs, make(n_trials=8))
+    machine.kill_at = ("trial-004", 3)
+    with pytest.raises(Killed):
+        go_on(study)
+    summary, _ = go_on(study)
+    assert weights_left(study) == {summary["best"]["run"]}
+    assert {run.parent.name for run in study.path.glob("trial-*/checkpoint")} == {summary["best"]["run"]}
+    assert load_config(study.config_of("trial-001")).training.keep == "both"  # so the run itself removes its checkpoint
+    other = summary["ranking"][1]["run"]
+    assert study.run(other).history()
+    with pytest.raises(RunDirError, match=r"best\.keras of the run trial-00\d was removed: .* the best one keeps"):
+        check_model(study.run(other).model_file("best"))
+    assert load_config(study.path / "best.yaml").training.keep is None
+
+
+def test_a_config_that_says_what_it_keeps_is_obeyed_in_a_sweep(outputs, machine):
+    study = begin(outputs, make({"training": {**DIGITS["training"], "keep": "all"}}, n_trials=3))
+    go_on(study)
+    assert weights_left(study) == {"trial-000", "trial-001", "trial-002"}
+    assert len([*study.path.glob("trial-*/checkpoint")]) == 3
+    assert load_config(study.config_of("trial-001")).training.keep == "all"
 
 
 def test_any_storage_of_optuna_will_do(outputs, machine, tmp_path):
