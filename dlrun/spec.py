@@ -10,6 +10,7 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 # Annotations that builders use for arguments with a meaning of their own; config/ checks values by these names.
 Activation = str | None  # the name of a Keras activation
 Count = int  # 1 or more: units, filters, sizes
+Row = int  # 0 or more
 Fraction = float  # from 0 up to, not including, 1: rates of dropout
 Regularizer = Any  # "l2", or a one-key mapping such as {L2: {l2: 0.001}}
 Initializer = Any  # "he_normal", or a one-key mapping such as {RandomNormal: {stddev: 0.05}}

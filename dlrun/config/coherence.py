@@ -15,6 +15,7 @@ from dlrun.config.space import check_space
 from dlrun.errors import Key, did_you_mean, listing
 from dlrun.spec import Task, TaskKind
 
+_PREFIXES = ("val", "test", "baseline")
 _USUAL = list(dict.fromkeys(name for kind in get_args(TaskKind) for name in Task(kind).head.metrics))
 
 
@@ -37,9 +38,10 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
         return
     logged = _logged_names(report, plain)
     for key, name in _monitored(plain):
-        known = _is_logged(report, key, name, logged) or _may_be_of_an_output(name, plain)
-        if not report.reported(key) and not known:
-            _add_unknown(report, key, name, logged)
+        known = _is_logged(report, key, name, logged)
+        slip = None if known else _misspelt_prefix(name, plain)
+        if not report.reported(key) and (slip or not (known or _may_be_of_an_output(name, plain))):
+            _add_unknown(report, key, name, logged, slip)
         elif not report.reported(key) and name.startswith("val_") and _never_validates(split):
             message = f"{dotted(key)} needs a validation part, and split.validation is 0"
             report.add(key, message, received=name, hint=f"write {name.removeprefix('val_')}, or set split.validation")
@@ -97,6 +99,29 @@ def _may_be_of_an_output(name: str, plain: dict[str, Any]) -> bool:
     return any(owner and owner not in outputs for owner in owners)
 
 
+def _misspelt_prefix(name: str, plain: dict[str, Any]) -> str | None:
+    """The name with its first word put right, where that is a slip of `val`, `test` or `baseline`."""
+    word, _, rest = name.partition("_")
+    data = plain["data"] if isinstance(plain.get("data"), dict) else {}
+    named = plain.get("outputs"), data.get("target")
+    tasks = [task for names in named if isinstance(names, list | dict) for task in names]
+    if any(name.startswith(f"{task}_") for task in tasks):
+        return None
+    slips = (prefix for prefix in _PREFIXES if word != prefix and _is_slip(word.lower(), prefix))
+    return next((f"{prefix}_{rest}" for prefix in slips if rest), None)
+
+
+def _is_slip(word: str, meant: str) -> bool:
+    """Whether a letter of what was meant is missing, doubled or swapped with the next, or all are there in capitals.
+
+    Another letter in the place of one is no slip: `text` is the name of many a task.
+    """
+    swapped = {meant[:i] + meant[i + 1] + meant[i] + meant[i + 2 :] for i in range(len(meant) - 1)}
+    missing = {meant[:i] + meant[i + 1 :] for i in range(len(meant))}
+    more = {word[:i] + word[i + 1 :] for i in range(len(word))}
+    return word == meant or word in swapped | missing or meant in more
+
+
 def _monitored(plain: dict[str, Any]) -> Iterator[tuple[Key, str]]:
     """Every place that names a metric to watch."""
     monitor = plain.get("monitor")
@@ -114,13 +139,15 @@ def _is_logged(report: Report, key: Key, name: str, logged: list[str]) -> bool:
     return name in logged or (key != ("monitor", "metric") and (name == "learning_rate" or bool(report.plugins)))
 
 
-def _add_unknown(report: Report, key: Key, name: str, logged: list[str]) -> None:
+def _add_unknown(report: Report, key: Key, name: str, logged: list[str], slip: str | None) -> None:
     metric = name.removeprefix("val_")
     prefix = "val_" if name.startswith("val_") else ""
     owned = [known for known in logged if known.startswith(prefix) and known.endswith(f"_{metric}")]
     several = any(known.endswith("_loss") and known != "val_loss" for known in logged)
-    if owned and several:
-        hint: str | None = f"did you mean {owned[0]}?"
+    if slip:
+        hint: str | None = f"did you mean {slip}? A task of that name would stand under `outputs`"
+    elif owned and several:
+        hint = f"did you mean {owned[0]}?"
     elif keras_names.canonical("metrics", metric):
         hint = f"add {metric} to `metrics`"
     else:

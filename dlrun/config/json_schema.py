@@ -128,6 +128,8 @@ def type_schema(wanted: Type) -> Schema:
         return {"type": _PLAIN[wanted.name]}
     if wanted.name == "Count":
         return {"type": "integer", "minimum": 1}
+    if wanted.name == "Row":
+        return {"type": "integer", "minimum": 0}
     if wanted.name == "Fraction":
         return {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
     if wanted.name == "Literal":

@@ -19,6 +19,7 @@ _WORDS = {
     "bool": ("true or false", "true or false values"),
     "str": ("text", "texts"),
     "Count": ("an integer of 1 or more", "integers of 1 or more"),
+    "Row": ("an integer of 0 or more", "integers of 0 or more"),
     "Fraction": ("a number from 0 to below 1", "numbers from 0 to below 1"),
     "Path": ("a path", "paths"),
     "None": ("null", "nulls"),
@@ -36,6 +37,7 @@ _WORDS = {
     "DataPath": ("a path", "paths"),
     "WordVectors": ("a path", "paths"),
 }
+_LEAST = {"Count": 1, "Row": 0}
 _TRUE, _FALSE = ("yes", "on", "true"), ("no", "off", "false")
 
 
@@ -168,9 +170,9 @@ def _convert_scalar(name: str, value: Any) -> Any:
         return int(value) if value == int(value) and is_number(int(value)) else None
     if name == "float" and number:
         return float(value)
-    if name == "Count":
+    if name in _LEAST:
         count = _convert_scalar("int", value)
-        return count if count is not None and count >= 1 else None
+        return count if count is not None and count >= _LEAST[name] else None
     if name == "Fraction" and number:
         return float(value) if 0 <= value < 1 else None
     if name == "bool" and isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE):

@@ -26,7 +26,7 @@ from dlrun.data._image_layout import (
 from dlrun.data._images import NAME, ImageEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, listing
-from dlrun.spec import Augment, DataPath, Task
+from dlrun.spec import Augment, Count, DataPath, Fraction, Task
 
 MOST_SIDE = 4096  # pixels
 TARGET = "label"
@@ -42,7 +42,7 @@ def image_folder(
     color: Literal["rgb", "grayscale"] = "rgb",
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear",
     label_from: Literal["auto", "folder", "file_name"] = "auto",
-    per_class: dict[Literal["training", "validation", "test"], int | float] = {},  # noqa: B006  not changed
+    per_class: dict[Literal["training", "validation", "test"], Count | Fraction] = {},  # noqa: B006  not changed
     scale_per_class: bool = False,
     max_images: int | None = None,
     augment: Augment | None = None,

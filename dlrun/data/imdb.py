@@ -15,7 +15,7 @@ from dlrun.data._sources import DataContext, Download
 from dlrun.data._word_files import generated_texts, limited, read_words
 from dlrun.data._words import WordsEncoder, check_options, ragged
 from dlrun.errors import DataError
-from dlrun.spec import Task
+from dlrun.spec import Count, Task
 
 # Addresses and hashes as in keras/src/datasets/imdb.py.
 FOLDER = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
@@ -30,9 +30,9 @@ FIRST_LABELS = (1, 0, 0, 1, 0, 0, 1, 0, 1, 0)  # of the training part after that
 def imdb(
     context: DataContext,
     *,
-    num_words: int = 10000,
+    num_words: Count = 10000,
     encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
-    maxlen: int = 500,
+    maxlen: Count = 500,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,

@@ -16,7 +16,7 @@ from dlrun.data._texts import TextsEncoder, check_tokens, vocabulary_rows
 from dlrun.data._tokens import Splitting, indexed
 from dlrun.data._word_files import generated_texts
 from dlrun.data._words import INDEX_FROM
-from dlrun.spec import Task
+from dlrun.spec import Count, Task
 
 ARCHIVE = Download(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz", "7c2ac02c03563afcf9b574c7e56c153a"
@@ -30,9 +30,9 @@ ROWS_PER_PART = 25_000
 def imdb_raw(
     context: DataContext,
     *,
-    num_words: int = 10000,
+    num_words: Count = 10000,
     encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "sequence",
-    maxlen: int = 100,
+    maxlen: Count = 100,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,

@@ -12,7 +12,7 @@ from dlrun.data._dataset import Dataset
 from dlrun.data._several_arrays import ArraysEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError
-from dlrun.spec import Task
+from dlrun.spec import Count, Task
 
 SEED = 712  # the texts are the same for every seed of a run
 TOPICS, KINDS = 5, 4  # what a text is about, and what a question asks: the answer takes both
@@ -25,7 +25,7 @@ def question_answers(
     context: DataContext,
     *,
     rows: int = 2000,
-    num_words: int = 500,
+    num_words: Count = 500,
     text_length: int = 40,
     question_length: int = 12,
 ) -> Dataset:

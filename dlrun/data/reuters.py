@@ -16,7 +16,7 @@ from dlrun.data._sources import DataContext, Download
 from dlrun.data._word_files import COUNTS, generated_texts, limited, read_words
 from dlrun.data._words import WordsEncoder, check_options, ragged
 from dlrun.errors import DataError
-from dlrun.spec import Task
+from dlrun.spec import Count, Task
 
 # Addresses and hashes as in keras/src/datasets/reuters.py.
 FOLDER = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
@@ -31,9 +31,9 @@ TOPICS = tuple(keras.datasets.reuters.get_label_names())
 def reuters(
     context: DataContext,
     *,
-    num_words: int = 10000,
+    num_words: Count = 10000,
     encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
-    maxlen: int = 200,
+    maxlen: Count = 200,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,

@@ -9,7 +9,7 @@ from dlrun.data._dataset import Dataset
 from dlrun.data._sources import DataContext
 from dlrun.data._words import INDEX_FROM, START, WordsEncoder, ragged
 from dlrun.errors import DataError
-from dlrun.spec import Task
+from dlrun.spec import Count, Task
 
 SEED = 713  # the people are the same for every seed of a run
 INCOME_GROUPS = 10
@@ -20,7 +20,9 @@ TELLING_SHARE = 0.15  # of the words, for each of the three
 
 
 @dlrun.dataset("social_posts")
-def social_posts(context: DataContext, *, people: int = 2000, num_words: int = 2000, maxlen: int = 300) -> Dataset:
+def social_posts(
+    context: DataContext, *, people: Count = 2000, num_words: Count = 2000, maxlen: Count = 300
+) -> Dataset:
     """Generated posts of people with their age, income group (10) and gender: three tasks from one text.
 
     `people`: how many. `num_words`: size of the vocabulary; some 270 words tell something, all others nothing.

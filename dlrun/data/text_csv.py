@@ -19,7 +19,7 @@ from dlrun.data._targets import label_aliases, target_values, task_of
 from dlrun.data._texts import TextsEncoder, check_tokens, vocabulary_rows
 from dlrun.data._tokens import Splitting, indexed, word_chunks, words_of
 from dlrun.errors import DataError, did_you_mean, listing
-from dlrun.spec import DataPath
+from dlrun.spec import Count, DataPath
 
 
 @dlrun.dataset("text_csv")
@@ -32,9 +32,9 @@ def text_csv(
     test_path: DataPath | None = None,
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto",
     positive: str | None = None,
-    num_words: int = 10000,
+    num_words: Count = 10000,
     encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
-    maxlen: int = 500,
+    maxlen: Count = 500,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,

@@ -12,7 +12,7 @@ from dlrun.data._text_classes import read_classes
 from dlrun.data._texts import TextsEncoder, check_tokens, vocabulary_rows
 from dlrun.data._tokens import Splitting
 from dlrun.errors import DataError
-from dlrun.spec import DataPath, Task
+from dlrun.spec import Count, DataPath, Task
 
 
 @dlrun.dataset("text_folder")
@@ -21,9 +21,9 @@ def text_folder(
     *,
     path: DataPath,
     classes: list[str] = [],  # noqa: B006  read as a literal, not changed
-    num_words: int = 10000,
+    num_words: Count = 10000,
     encoding: Literal["multi_hot", "count", "tf_idf", "one_hot", "sequence"] = "multi_hot",
-    maxlen: int = 500,
+    maxlen: Count = 500,
     padding: Literal["pre", "post"] = "pre",
     truncating: Literal["pre", "post"] = "pre",
     reverse: bool = False,

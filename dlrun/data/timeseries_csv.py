@@ -13,7 +13,7 @@ from dlrun.data._series_files import SeriesForm, cached_series
 from dlrun.data._series_parts import Windows, bounds_of, row_parts
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError
-from dlrun.spec import DataPath, Task
+from dlrun.spec import DataPath, Row, Task
 
 _UNIT = re.compile(r"\s*[(\[]([^()\[\]]+)[)\]]$")
 
@@ -31,7 +31,7 @@ def timeseries_csv(
     columns: list[str | int] = [],  # noqa: B006  read as a literal, not changed
     validation: int | float = 0.2,
     test: int | float = 0.2,
-    ranges: dict[Literal["training", "validation", "test"], list[int | None]] = {},  # noqa: B006
+    ranges: dict[Literal["training", "validation", "test"], list[Row | None]] = {},  # noqa: B006
     edges: Literal["reach_back", "inside", "book"] = "reach_back",
     max_validation_windows: int | None = None,
     reverse: bool = False,

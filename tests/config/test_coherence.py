@@ -98,3 +98,17 @@ def test_other_routines_log_what_they_like():
     with pytest.raises(ConfigError) as caught:
         config_from_mapping(routine)
     assert [problem.key for problem in caught.value.problems] == [("routine", "name")]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"monitor": "text_loss"},
+        {"monitor": "vale_accuracy", "outputs": {"vale": {}, "other": {}}},
+        {"monitor": "val_tests_mae", "data": {"name": "csv", "path": "x.csv", "target": ["tests", "age"]}},
+        {"monitor": "tests_mae", "data": {"name": "csv", "path": "x.csv", "target": ["tests", "age"]}},
+    ],
+)
+def test_a_task_may_be_called_almost_like_a_part(sections):
+    values = {"data": "social_posts", **sections}
+    assert config_from_mapping(values).monitor.metric == sections["monitor"]
