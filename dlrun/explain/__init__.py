@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,18 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
         for name in wanted:
             shutil.rmtree(folder / name, ignore_errors=True)
             written += EXPLANATIONS[name](subject)
+    if options.split == "test" and not sources:
+        _count_reading(run, options.weights)
     explanation = Explanation(folder, written, reasons, subject.notes)
     write_json(folder / "explain.json", explanation.as_dict())
     return explanation
+
+
+def _count_reading(run: RunDir, weights: str) -> None:
+    """List this look at the labels of test in `run.json`."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    reading = {"time": now, "model": run.model_file(weights).name, "file": "artefacts/explain/explain.json"}
+    run.update(test_readings=[*run.record().get("test_readings", []), reading])
 
 
 def unfit(name: str, subject: Subject) -> str | None:

@@ -132,14 +132,13 @@ def draw_plane(
 
 @plain_texts
 def draw_importances(names: Sequence[str], repeats: np.ndarray, path: Path, *, label: str, title: str) -> Path:
-    """A bar for each name, the largest on top, with each of the `repeats` `(names, repeats)` as a point."""
-    means = repeats.mean(axis=1)
-    order = np.argsort(means, kind="stable")
+    """A bar for each name, the last on top, with each of the `repeats` `(names, repeats)` as a point."""
     figure = Figure(figsize=(6.8, min(40, 1.3 + 0.3 * len(names))), layout="constrained")
     axes = figure.add_subplot()
-    axes.barh([shortened(names[place], 40) for place in order], means[order], color=BLUE, alpha=0.8)
-    for height, place in enumerate(order.tolist()):
-        axes.plot(repeats[place], [height] * repeats.shape[1], ".", color=ORANGE, markersize=4)
+    heights = range(len(names))
+    axes.barh(heights, repeats.mean(axis=1), color=BLUE, alpha=0.8)
+    axes.plot(repeats, heights, ".", color=ORANGE, markersize=4)
+    axes.set_yticks(heights, [shortened(name, 40) for name in names])
     axes.axvline(0, color="black", linewidth=0.6)
     axes.set_xlabel(label, fontsize=9)
     axes.set_title(shortened(title, 110), fontsize=9)

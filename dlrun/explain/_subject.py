@@ -13,7 +13,7 @@ import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data._checks import class_codes
-from dlrun.data._dataset import Arrays, Dataset, Encoder, Prepared
+from dlrun.data._dataset import Arrays, Dataset, Encoder, Prepared, TargetScale
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
@@ -62,9 +62,11 @@ class Written:
 
 @dataclass
 class Subject:
-    """A model with a few samples. `rows` index the arrays of `feeder`; `stems` name their files, `texts` tell the
-    samples; `truth` is the label of each, None where it is not known. `raw` are the arrays before they came to rest.
-    `data` and `dataset` are None when the user gave inputs.
+    """A model with a few samples.
+
+    `rows` index the arrays of `feeder`; `stems` name their files, `texts` tell the samples; `truth` is the label of
+    each, None where it is not known; `scale` that of a scaled target. `raw` are the arrays before they came to rest.
+    `data` is None when the user gave the inputs.
     """
 
     options: Options
@@ -81,6 +83,7 @@ class Subject:
     texts: list[str]
     truth: list[str | None]
     folder: Path
+    scale: TargetScale | None = None
     data: Prepared | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -113,6 +116,7 @@ def load_subject(run: RunDir, config: Config, sources: Sequence[str], options: O
         task=task,
         scorer=scorer,
         folder=folder,
+        scale=saved.target_scales.get(task_name),
         truth=_truth(parts.get("data"), task_name, parts["rows"]),
         notes=notes,
         **parts,

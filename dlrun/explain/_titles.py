@@ -47,10 +47,11 @@ class Explained:
 
 
 def predicted(subject: Subject, inputs: Any) -> np.ndarray:
-    """What the model predicts `(batch, units)`: probabilities, or numbers."""
+    """What the model predicts `(batch, units)`: probabilities, or numbers in their original units."""
     found = subject.model.predict_on_batch(inputs)
     found = found[subject.task_name] if isinstance(found, dict) else found
-    return subject.scorer.probabilities(np.asarray(found))
+    probabilities = subject.scorer.probabilities(np.asarray(found))
+    return subject.scale.invert(probabilities) if subject.scale else probabilities
 
 
 def explained_classes(subject: Subject) -> Explained:

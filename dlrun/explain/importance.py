@@ -5,6 +5,7 @@ Source: Breiman, Random Forests, 2001, section 10; on rows that did not train, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,12 @@ from dlrun.explain._subject import Subject, Written
 from dlrun.seeds import child_seed
 
 REPEATS = 5
-MOST_ROWS = 4096
+MOST_ROWS, LEAST_ROWS = 4096, 512
+MOST_VALUES = 2**19  # of the inputs of all rows; of a series that are fewer rows than of a table
 MOST_COLUMNS = 100
 MOST_LAGS = 24  # blocks of steps of a series
+
+STEPS = "steps"  # which stay in their order in a picture
 
 Shuffled = Callable[[np.ndarray], np.ndarray]  # an order `(rows,)` of the rows: inputs with one column in that order
 
@@ -68,7 +72,9 @@ def explain_importance(subject: Subject) -> list[Written]:
     assert data is not None, "own inputs have no targets"
     rows = data.splits[options.split]
     random = np.random.default_rng(child_seed(options.seed, "explain", "rows"))
-    rows = np.sort(random.choice(rows, min(MOST_ROWS, len(rows)), replace=False))
+    size = math.prod(length or 1 for one in data.spec.inputs.values() for length in one.shape)
+    most = min(MOST_ROWS, max(LEAST_ROWS, MOST_VALUES // size), len(rows))
+    rows = np.sort(random.choice(rows, most, replace=False))
     inputs = keras.ops.convert_to_numpy(subject.feeder.inputs(rows))
     measure, metric, sign = _measured(subject, rows)
     written = []
@@ -78,11 +84,17 @@ def explain_importance(subject: Subject) -> list[Written]:
         level = f"{options.split}, {len(rows):,} rows: {metric} {found.level:.4g}"
         label = f"{metric}: how much worse, each of {REPEATS} times"
         file = subject.file("importance", f"{name}.png")
-        draw_importances(found.names, found.repeats, file, label=label, title=level)
+        shown = ([*found.names[::-1]], found.repeats[::-1]) if name == STEPS else _ascending(found)
+        draw_importances(*shown, file, label=label, title=level)
         telling = ", ".join(f"{row['column']} {row['importance']:.4g} ± {row['spread']:.2g}" for row in table[:3])
         facts = {"metric": metric, "level": found.level, "rows": len(rows), "repeats": REPEATS, "columns": table}
         written.append(Written("importance", name, file, f"{metric} {found.level:.4g}; {telling}", facts))
     return written
+
+
+def _ascending(found: Importances) -> tuple[list[str], np.ndarray]:
+    order = np.argsort(found.repeats.mean(axis=1), kind="stable")
+    return [found.names[place] for place in order], found.repeats[order]
 
 
 def importances(
@@ -132,7 +144,7 @@ def _groups(subject: Subject, rows: np.ndarray, inputs: np.ndarray) -> dict[str,
         back = back[::-1] if encoder.reverse else back
         lags = {_span(back[part[0]], back[part[-1]]): _shuffled(inputs, (slice(None), part)) for part in steps}
         features = {name: _shuffled(inputs, (..., place)) for place, name in enumerate(encoder.columns)}
-        return {"features": features, "steps": lags}
+        return {"features": features, STEPS: lags}
     (name,) = encoder.inputs()
     names = [f"{name} {place + 1}" for place in range(inputs.shape[1])]
     return {"columns": {name: _shuffled(inputs, (..., place)) for place, name in enumerate(names)}}

@@ -38,7 +38,7 @@ class Word:
 
 
 def explain_words(subject: Subject) -> list[Written]:
-    """A page for each text, its words coloured by what they say for the class."""
+    """A page for each text, its words coloured by what they say for the class; those of a bag by their weight."""
     explained, inputs = explained_classes(subject), keras.ops.convert_to_numpy(subject.inputs)
     attributions = word_attributions(subject.model, inputs, subject.scorer, explained.classes)
     without = _WithoutWords(subject)
@@ -50,6 +50,8 @@ def explain_words(subject: Subject) -> list[Written]:
             Word(text, float(attribution[slot]), float(loss))
             for text, slot, loss in zip(texts, slots, lost, strict=True)
         ]
+        if inputs.dtype.kind == "f" and inputs.ndim == 2:
+            words.sort(key=lambda word: -abs(word.left_out))
         written.append(_write(subject, place, words, explained))
     return written
 
@@ -86,7 +88,7 @@ def first_embedding(model: keras.Model) -> Any:
 
 def _words(subject: Subject, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Where the words of one text stand in the model's input, and what they are, in the order of reading; those of a
-    bag by their ids, the frequent ones first.
+    bag by their ids.
     """
     encoder = subject.encoder
     assert isinstance(encoder, WordsEncoder)
@@ -104,16 +106,16 @@ def _words(subject: Subject, values: np.ndarray) -> tuple[np.ndarray, list[str]]
 
 
 class _WithoutWords:
-    """What the class of a text loses when a word is left out, by computing it anew for each word."""
+    """What the class of a text loses without a word, by computing it anew for each word.
+
+    Padding comes in its place: were the others to move up, a model that knows places would answer to that, too. Of a
+    bag all occurrences of the word go.
+    """
 
     def __init__(self, subject: Subject) -> None:
         scorer = subject.scorer
         self._scorer = scorer
         self._outputs: Callable[[Any], Any] = compiled(scorer.outputs, subject.model)
-        encoder = subject.encoder
-        assert isinstance(encoder, WordsEncoder)
-        self._ordered = encoder.encoding in ("sequence", "one_hot")
-        self._padding = encoder.padding
 
     def losses(self, values: np.ndarray, slots: np.ndarray, wanted: int) -> np.ndarray:
         """For each of the `slots` of one text's input `values` the score with it, less the score without it."""
@@ -122,18 +124,11 @@ class _WithoutWords:
         scores = [self._scores(values[None], count, weights)]
         for start in range(0, len(slots), count):
             part = slots[start : start + count]
-            scores.append(self._scores(np.stack([self._without(values, slot) for slot in part]), count, weights))
+            texts = np.repeat(values[None], len(part), axis=0)
+            texts[np.arange(len(part)), part] = 0
+            scores.append(self._scores(texts, count, weights))
         found = np.concatenate(scores)
         return found[0] - found[1:]
-
-    def _without(self, values: np.ndarray, slot: int) -> np.ndarray:
-        """The input without a word: the others move up and padding comes in; of a bag all of its occurrences go."""
-        if not self._ordered:
-            changed = values.copy()
-            changed[slot] = 0
-            return changed
-        rest, padding = np.delete(values, slot, axis=0), np.zeros_like(values[:1])
-        return np.concatenate([padding, rest] if self._padding == "pre" else [rest, padding])
 
     def _scores(self, texts: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:
         """The scores of at most `count` texts, computed as so many, so that nothing is compiled twice."""
