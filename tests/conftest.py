@@ -70,6 +70,14 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
+def every_step_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a run tell of each step, also where many are one call."""
+    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
+    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr("dlrun.engine.whole_epoch._FIRST_CHUNK", 1)
+
+
+@pytest.fixture
 def outputs(tmp_path: Path) -> Path:
     """An empty folder for runs."""
     return tmp_path / "outputs"

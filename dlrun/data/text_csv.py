@@ -54,16 +54,8 @@ def text_csv(
     `path`: the file; `test_path`: another one that becomes the test part.
     `text`, `label`: the columns, by name or by number (from 1, or from -1 backwards).
     `task`: found from the labels unless given. `positive`: the positive label of a binary task (empty: the second).
-    `num_words`: the vocabulary, with the id 0 of padding: the most frequent words of the training rows. `lower` makes
-    texts lower case first; `punctuation` divides words as white space does (DLwP 6.1), or is kept as a part of them.
-    `level`: words, or every single character. `unknown`: other words are dropped, as in the book, or marked with id 1.
-    `vocabulary_from`: where the words are learned: `training`, the rows that train; `all_training`, the whole training
-    part of the data, whatever the split takes of it; or the first rows, by their number. `hashing`: ids are hashes of
-    the words below `num_words`, nothing is learned, and words may share an id.
-    `encoding`: a bag `(num_words,)`: `multi_hot` (zeros and ones), `count`, or `tf_idf` (as Keras' Tokenizer), of
-    words, or with `ngrams` of all groups of up to so many words; or words in order: `sequence` (`maxlen` ids) or
-    `one_hot` `(maxlen, num_words)`, with `padding` and `truncating` at the start (`pre`) or the end (`post`);
-    `reverse` turns each text round before that.
+    The other options are those of `text_folder`: `num_words`, `lower`, `level`, `punctuation`, `unknown`, `hashing`,
+    `vocabulary_from`, `encoding`, `ngrams`, `maxlen`, `padding`, `truncating`, `reverse`.
     `header`, `delimiter`: as for `csv`. `file_encoding`: as Python names it.
     `predict` takes CSV files with the column of texts, or a text per line.
     """

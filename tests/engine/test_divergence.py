@@ -16,6 +16,7 @@ from dlrun.events import Note
 from dlrun.run_dir import RunDir
 from dlrun.train import train
 
+pytestmark = pytest.mark.usefixtures("every_step_is_heard_of")
 MODES = ("stepwise", "whole_epoch")
 ONE_QUICK = [pytest.param("stepwise", marks=pytest.mark.slow), "whole_epoch"]
 CALLBACKS = [
@@ -26,13 +27,6 @@ CALLBACKS = [
 ]
 ROLLBACK = {"on_nan": "rollback"}
 DECAY = {"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.5}}
-
-
-@pytest.fixture(autouse=True)
-def _every_step_is_heard_of(monkeypatch):
-    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
-    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
-    monkeypatch.setattr("dlrun.engine.whole_epoch._FIRST_CHUNK", 1)
 
 
 @pytest.fixture(scope="module")

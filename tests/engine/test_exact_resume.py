@@ -16,6 +16,7 @@ from dlrun.events import StepDone
 from dlrun.run_dir import RunDir
 from dlrun.train import train
 
+pytestmark = pytest.mark.usefixtures("every_step_is_heard_of")
 MODES = ("stepwise", "whole_epoch")
 TRAINING = {"epochs": 4, "batch_size": 64, "tensorboard": False, "checkpoint_every_seconds": 1000}
 STEPS = 8  # an epoch's 450 rows in batches of 64, the last of 2
@@ -90,13 +91,6 @@ NETS = {
     "a metric with a state": {"metrics": ["accuracy", {"AUC": {}}], "loss": "categorical_crossentropy"},
 }
 MOMENTS = {"in epoch 1": (1, 3), "at the end of epoch 2": (2, None), "in epoch 3": (3, 5), "before validation": (2, 8)}
-
-
-@pytest.fixture(autouse=True)
-def _every_step_is_heard_of(monkeypatch):
-    monkeypatch.setattr("dlrun.engine.recorder.REPORT_SECONDS", 0)
-    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 1e-9)
-    monkeypatch.setattr("dlrun.engine.whole_epoch._FIRST_CHUNK", 1)
 
 
 @pytest.fixture(scope="module")
