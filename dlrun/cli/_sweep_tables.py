@@ -84,10 +84,13 @@ def _short_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else flow(value)
 
 
-def show_end(study: StudyDir, summary: dict[str, Any], *, as_json: bool) -> None:
-    """The ranking and what follows, or all of it as JSON."""
+def show_end(study: StudyDir, summary: dict[str, Any] | None, *, as_json: bool) -> None:
+    """The ranking and what follows, or all of it as JSON; without a summary, that another process makes it."""
     if as_json:
         print_json({"study": study.id, "path": str(study.path), "status": study.status(), "summary": summary})
+        return
+    if summary is None:
+        echo("there is no trial left to begin; the process that has begun the sweep sums it up")
         return
     show(_ranking(summary))
     echo()

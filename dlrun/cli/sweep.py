@@ -33,8 +33,12 @@ def sweep(
     sampler: Annotated[
         Literal["random", "tpe", "cmaes", "grid", "qmc"] | None, typer.Option(help="How values are drawn.")
     ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="URL of Optuna's storage. Default: a journal in the study.", metavar="URL")
+    ] = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="STUDY", help="Do what is missing of a sweep.")
+        str | None,
+        typer.Option("--resume", metavar="STUDY", help="Do what is missing of a sweep, or help where one is going on."),
     ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     data_dir: DataDir = None,
@@ -51,11 +55,11 @@ def sweep(
 
     if (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
-    stated = {"sweep.n_trials": trials, "sweep.sampler": sampler}
+    stated = {"sweep.n_trials": trials, "sweep.sampler": sampler, "sweep.storage": storage}
     options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
     options += _options.data_overrides(data_dir, sample=sample)
     if resume is not None:
-        if overrides or sampler or data_dir or sample or dry_run:
+        if overrides or sampler or storage or data_dir or sample or dry_run:
             raise typer.BadParameter("a sweep goes on as it was begun; --trials may change", param_hint="--resume")
         study = study_to_resume(resume, outputs, "sweep")
         tables.show_resumed(study, quiet=quiet)

@@ -82,6 +82,18 @@ class StudyDir:
         """What `summary.json` says. Raises RunDirError."""
         return read_json(self.summary_file)
 
+    def busy(self) -> bool:
+        """Whether a process works on the study now."""
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        lock.release()
+        return False
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Hold the study's lock. Raises RunDirError when another process works on the study."""

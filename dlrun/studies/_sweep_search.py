@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import json
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from filelock import FileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from dlrun.config.schema import Config, Kfold
 from dlrun.errors import JobError
-from dlrun.files import first_line, write_bytes
+from dlrun.files import first_line
+from dlrun.processes import alive, this_process
 from dlrun.seeds import child_seed
 from dlrun.studies._sweep_space import draw, grid, own_params
+from dlrun.studies._sweep_storage import JOURNAL, open_storage
 
-JOURNAL = "optuna.journal"
+_OWNER = "process"  # the attribute of a trial that says who works on it
 STATES = {
     TrialState.COMPLETE: "completed",
     TrialState.PRUNED: "pruned",
@@ -30,17 +31,18 @@ STATES = {
 
 
 class Search:
-    """The trials of a study, in Optuna's storage. Only one process at a time works on it (the study's lock)."""
+    """The trials of a study, in Optuna's storage. Any number of processes work on it; each trial belongs to one."""
 
     def __init__(self, folder: Path, config: Config, mode: str) -> None:
         """Raises JobError when the storage cannot be opened."""
         assert config.sweep
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.config, self.sweep = config, config.sweep
+        self._claiming = FileLock(folder / ".claim")
         try:
             self.study = optuna.create_study(
                 study_name=folder.name,
-                storage=_storage(folder, config.sweep.storage),
+                storage=open_storage(folder, config.sweep.storage),
                 direction="minimize" if mode == "min" else "maximize",
                 pruner=_pruner(config),
                 load_if_exists=True,
@@ -63,11 +65,27 @@ class Search:
         """The numbers of the trials that have ended."""
         return [trial.number for trial in self.trials() if trial.state.is_finished()]
 
-    def unfinished(self) -> list[Trial]:
-        """Those that a process left behind which is gone."""
-        return [Trial(self.study, one._trial_id) for one in self.trials() if one.state == TrialState.RUNNING]
+    def running(self) -> bool:
+        """Whether some trial has begun and not ended."""
+        return any(one.state == TrialState.RUNNING for one in self.trials())
 
-    def next(self) -> Trial | None:
+    def claim(self, n_trials: int, mine: Collection[int] = ()) -> Trial | None:
+        """A trial for this process, which works on `mine`: one that was left behind, else a new one as long as there
+        are fewer than `n_trials`. None when there is neither.
+        """
+        with self._claiming:
+            trials = self.trials()
+            left = [one for one in trials if one.number not in mine and _left_behind(one)]
+            if left:
+                trial = Trial(self.study, left[0]._trial_id)
+            elif len(trials) >= n_trials or (new := self._new()) is None:
+                return None
+            else:
+                trial = new
+            trial.set_user_attr(_OWNER, this_process())
+            return trial
+
+    def _new(self) -> Trial | None:
         """A new trial; None when a grid has no more. Its values depend on the seed, its number and earlier trials."""
         trials = self.study.get_trials(deepcopy=False)
         number = sum(trial.state in STATES for trial in trials)
@@ -124,32 +142,11 @@ class Search:
         return dict(optuna.importance.get_param_importances(self.study, evaluator=evaluator))
 
 
-def _storage(folder: Path, url: str | None) -> BaseStorage:
-    if url is not None:
-        return get_storage(url)
-    path = folder / JOURNAL
-    _repair(path)
-    return JournalStorage(JournalFileBackend(str(path)))
-
-
-def _repair(path: Path) -> None:
-    """Take away what a killed process left of its last entry, and its lock, for which Optuna would wait 30 s."""
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    text = path.read_bytes() if path.exists() else b""
-    whole = text[: text.rfind(b"\n") + 1]
-    lines = whole.splitlines(keepends=True)
-    if lines and not _is_json(lines[-1]):
-        whole = b"".join(lines[:-1])
-    if whole != text:
-        write_bytes(path, whole)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+def _left_behind(trial: FrozenTrial) -> bool:
+    """Whether nobody works on a trial that has not ended: its process is gone, or this one, which has given it up."""
+    owner = trial.user_attrs.get(_OWNER)
+    gone = owner is None or owner == this_process() or not alive(owner)
+    return trial.state == TrialState.RUNNING and gone
 
 
 def _sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:

@@ -25,19 +25,24 @@ from dlrun.studies._sweep_search import Search
 from dlrun.studies._sweep_space import settings
 
 POLL_SECONDS = 0.05
+CLAIM_SECONDS = 1.0  # between two looks for a trial to do when there was none
 MOST_RESTARTS = 2  # of a run whose process was killed
 Start = Callable[[Job], Process]
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What trials share: the study, Optuna's side of it, the metric, threads of each run, the number of GPUs."""
+    """What trials share: the study, Optuna's side of it, the metric, threads of each run, the number of GPUs.
+
+    `to_the_end` waits for trials of other processes, too, and takes over those of one that dies.
+    """
 
     study: StudyDir
     search: Search
     monitor: str
     threads: int
     gpus: int
+    to_the_end: bool = True
     thinned: set[int] = field(default_factory=set)  # trials whose weights were removed
 
 
@@ -82,16 +87,15 @@ def trial_name(number: int) -> str:
 
 
 def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Generator[Ended, None, None]:
-    """Do what is missing of `n_trials` trials, `slots` at a time, and yield each that ends."""
-    left = watch.search.unfinished()
+    """Do what is missing of `n_trials` trials, `slots` at a time, and yield each that ends. Others may do some, too."""
     live: list[Live] = []
-    more = True
+    next_claim = 0.0
     try:
         while True:
-            while more and len(live) < slots:
-                trial = _next(watch, left, n_trials)
+            while len(live) < slots and time.monotonic() >= next_claim:
+                trial = watch.search.claim(n_trials, {one.trial.number for one in live})
                 if trial is None:
-                    more = False
+                    next_claim = time.monotonic() + CLAIM_SECONDS
                     break
                 slot = min(set(range(slots)) - {one.slot for one in live})
                 one, ended = _begin(watch, trial, slot)
@@ -99,7 +103,7 @@ def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Generat
                     yield ended
                 else:
                     live.append(one)
-            if not live:
+            if not live and not (watch.to_the_end and watch.search.running()):
                 return
             for one in [*live]:
                 if ended := _advance(watch, one, start):
@@ -109,12 +113,6 @@ def run_trials(watch: Watch, start: Start, slots: int, n_trials: int) -> Generat
             time.sleep(POLL_SECONDS)
     finally:
         stop_all([one.process for one in live if one.process is not None])
-
-
-def _next(watch: Watch, left: list[Trial], n_trials: int) -> Trial | None:
-    if left:
-        return left.pop(0)
-    return watch.search.next() if len(watch.search.trials()) < n_trials else None
 
 
 def _begin(watch: Watch, trial: Trial, slot: int) -> tuple[Live, Ended | None]:

@@ -12,12 +12,15 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.config.metric_names import more_is_better
 from dlrun.config.schema import Config, Kfold
-from dlrun.errors import ConfigError, JobError
+from dlrun.engine.signals import interrupted_by_signals
+from dlrun.errors import ConfigError, Interrupted, JobError
 from dlrun.files import make_folder, short, write_text
 from dlrun.jobs.local import starter
+from dlrun.run_dir import RUNNING
 from dlrun.studies._study_dir import StudyDir
 
 if TYPE_CHECKING:
+    from dlrun.studies._sweep_search import Search
     from dlrun.studies._sweep_trials import Ended
 
 VERB = "sweep"
@@ -79,34 +82,65 @@ class Options:
     slots: int | None = None
 
 
-def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd) -> dict[str, Any]:
+def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd) -> dict[str, Any] | None:
     """Do what is missing of a sweep and return its summary, which is `summary.json`.
 
-    Trials that have ended are kept, others go on from their checkpoints. `on_end` hears of each trial's end. Raises
-    JobError when the first trials all fail, Interrupted with the command that goes on, DlrunError.
+    Trials that have ended are kept, others go on from their checkpoints. Where another process is about it this one
+    helps, and returns None: the other one sums up, or this one when that has died. `on_end` hears of the end of each
+    trial of this process. Raises JobError when the first trials all fail, Interrupted with the command that goes on,
+    ConfigError for another number of trials while the sweep is going on, DlrunError.
     """
+    if study.busy():
+        _help(study, options, on_end)
+        if study.busy() or study.record()["status"] != RUNNING:
+            return None
     with study.owned():
         planned = study.record()["plan"]
         planned |= {"n_trials": options.n_trials or planned["n_trials"], "slots": options.slots or planned["slots"]}
         with study.at_work("trials that ran have their checkpoints", command=command, plan=planned):
-            return _work(study, planned, on_end)
+            search = _work(study, planned, on_end, to_the_end=True)
+            return _sum_up(study, search, planned)
 
 
-def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd) -> dict[str, Any]:
-    from dlrun.studies import _sweep_summary
+def _help(study: StudyDir, options: Options, on_end: OnEnd) -> None:
+    """Do trials as long as there are any to begin with."""
+    planned = study.record()["plan"]
+    if options.n_trials not in (None, planned["n_trials"]):
+        raise ConfigError(
+            f"the sweep {study.id} is going on: its number of trials is set",
+            received=f"--trials {options.n_trials}",
+            expected=str(planned["n_trials"]),
+            hint="ask for more when it has ended, or leave --trials out to help",
+        )
+    try:
+        with interrupted_by_signals():
+            _work(study, planned | {"slots": options.slots or planned["slots"]}, on_end, to_the_end=False)
+    except KeyboardInterrupt as error:
+        hint = f"help again, or go on when they have ended: dlrun {VERB} --resume {short(study.path)}"
+        raise Interrupted("stopped; the other processes of the sweep go on", resumable=True, hint=hint) from error
+
+
+def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd, *, to_the_end: bool) -> Search:
     from dlrun.studies._sweep_search import Search
-    from dlrun.studies._sweep_trials import Watch, remove_weights, run_trials
+    from dlrun.studies._sweep_trials import Watch, run_trials
 
     config = load_config(study.config_file)
-    search = Search(study.path, config, planned["mode"])
-    watch = Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"])
-    missing = bool(search.unfinished()) or len(search.trials()) < planned["n_trials"]
+    search, n_trials = Search(study.path, config, planned["mode"]), planned["n_trials"]
+    missing = search.running() or len(search.trials()) < n_trials
     warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # that worker sees no GPU
-    with starter(warm) as start, closing(run_trials(watch, start, planned["slots"], planned["n_trials"])) as trials:
+    watch = Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"], to_the_end)
+    with starter(warm) as start, closing(run_trials(watch, start, planned["slots"], n_trials)) as trials:
         for ended in trials:
             on_end(ended)
-            _refuse_hopeless(study, search.trials(), ended, min(HOPELESS, planned["n_trials"]))
-    remove_weights(watch)  # a kill may have come before
+            _refuse_hopeless(study, search.trials(), ended, min(HOPELESS, n_trials))
+    return search
+
+
+def _sum_up(study: StudyDir, search: Search, planned: dict[str, Any]) -> dict[str, Any]:
+    from dlrun.studies import _sweep_summary
+    from dlrun.studies._sweep_trials import Watch, remove_weights
+
+    remove_weights(Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"]))  # after a kill
     return _sweep_summary.write(study, search, planned)
 
 

@@ -18,9 +18,10 @@ from dlrun.errors import ConfigError, Interrupted, JobError, RunDirError
 from dlrun.files import write_json
 from dlrun.keeping import check_model
 from dlrun.run_dir import RunDir
-from dlrun.studies import sweep
+from dlrun.studies import _sweep_search, sweep
 from dlrun.studies._archive import Archive
 from dlrun.studies._study_dir import find_study
+from dlrun.studies._sweep_search import Search
 from dlrun.studies._sweep_space import draw, grid, own_params
 
 SPACE = {
@@ -114,6 +115,7 @@ def machine(monkeypatch):
     machine = Machine()
     monkeypatch.setattr(sweep, "starter", machine)
     monkeypatch.setattr("dlrun.studies._sweep_trials.POLL_SECONDS", 0)
+    monkeypatch.setattr("dlrun.studies._sweep_trials.CLAIM_SECONDS", 0)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # half of the time on a busy disk
     return machine
 
@@ -466,6 +468,101 @@ def test_values_that_are_no_scalars_and_steps_survive_optuna():
     assert {json.dumps(one["model.hidden"]) for one in drawn} == {"[16]", "[8, 8]"}
     assert {one["model.dropout"] for one in drawn} <= {0.0, 0.1, 0.2, 0.3}
     assert own_params(space, space.sweep.space)[0] == {"model.hidden": "[16]", "model.dropout": 0.0}
+
+
+class Process:
+    """One of several processes, as a search sees it."""
+
+    def __init__(self, study, pid, living):
+        self.search = Search(study.path, load_config(study.config_file), "max")
+        self.pid, self.living = pid, living
+
+    def claim(self, n_trials, mine=()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_sweep_search, "this_process", lambda: {"pid": self.pid})
+            patch.setattr(_sweep_search, "alive", lambda process: process["pid"] in self.living)
+            trial = self.search.claim(n_trials, mine)
+        if trial is None:
+            return None
+        self.search.values(trial)
+        return trial.number
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite"])
+def test_each_trial_belongs_to_one_process_until_that_dies(outputs, tmp_path, storage):
+    url = f"sqlite:///{tmp_path}/trials.db" if storage else None
+    study = begin(outputs, make(storage=url, sampler="random"))
+    living = {1, 2}
+    first, second = Process(study, 1, living), Process(study, 2, living)
+    assert [first.claim(3), second.claim(3), first.claim(3, {0}), second.claim(3, {1})] == [0, 1, 2, None]
+    values = [trial.params for trial in first.search.trials()]
+    living.remove(2)
+    assert first.claim(3, {0, 2}) == 1
+    assert first.claim(3, {0, 1, 2}) is None
+    living.add(3)
+    assert Process(study, 3, living).claim(3) is None  # what the dead one had belongs to the first now
+    assert first.claim(3, {0}) == 1  # and is begun anew when that has lost it, as by an exception
+    assert [trial.params for trial in first.search.trials()] == values
+
+
+def test_a_second_process_helps_and_leaves_the_summary_to_the_first(outputs, machine):
+    study = begin(outputs, make(n_trials=4))
+    with study.owned():
+        summary, ended = go_on(study)
+        assert summary is None
+        assert [one.number for one in ended] == [0, 1, 2, 3]
+        with pytest.raises(ConfigError, match=r"its number of trials is set(.|\n)*--trials 9(.|\n)*expected  4"):
+            go_on(study, n_trials=9)
+    assert not study.summary_file.exists()
+    summary, ended = go_on(study)
+    assert ended == []
+    assert summary["n_trials"] == 4
+
+
+def test_who_helps_takes_over_when_the_first_process_has_died(outputs, machine, monkeypatch):
+    study = begin(outputs, make(n_trials=3))
+    busy = iter([True, False])
+    monkeypatch.setattr(type(study), "busy", lambda _: next(busy))
+    summary, _ = go_on(study)
+    assert summary["counts"] == {"completed": 3}
+    assert study.status() == "completed"
+
+
+def test_what_a_killed_process_has_left_of_an_entry_disturbs_nobody(outputs):
+    study = begin(outputs, make())
+    living = {1, 2}
+    first, second = Process(study, 1, living), Process(study, 2, living)
+    assert first.claim(9) == 0
+    with (study.path / "optuna.journal").open("ab") as journal:
+        journal.write(b'{"op_code":4,"work')
+    assert second.claim(9) == 1
+    assert len(first.search.trials()) == len(second.search.trials()) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", [None, "sqlite"])
+def test_two_processes_share_a_sweep_and_the_second_ends_it_when_the_first_is_killed(tmp_path, storage):
+    path = tmp_path / "digits.yaml"
+    url = f"sqlite:///{tmp_path}/trials.db" if storage else None
+    path.write_text(dump_config(make({"training": {"epochs": 30, "batch_size": 16}}, n_trials=10, storage=url)))
+    command = [sys.executable, "-m", "dlrun", "sweep"]
+    options = {"cwd": tmp_path, "start_new_session": True}
+    first = subprocess.Popen([*command, str(path), "--outputs", "out", "--jobs", "1"], **options)
+    while not [*tmp_path.glob("out/*/*/trial-000/history.csv")]:
+        assert first.poll() is None
+        time.sleep(0.2)
+    second = subprocess.Popen([*command, "--resume", "-", "--outputs", "out", "--jobs", "1"], **options)
+    while not [*tmp_path.glob("out/*/*/trial-003/history.csv")]:
+        assert second.poll() is None
+        time.sleep(0.2)
+    os.killpg(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    assert second.wait(timeout=300) == 0
+    study = find_study("-", Path(tmp_path / "out"))
+    assert study.status() == "completed"
+    assert study.summary()["n_trials"] == 10
+    assert len(states(study)) == 10
+    assert set(states(study)) <= {"completed", "pruned"}
 
 
 @pytest.mark.slow
