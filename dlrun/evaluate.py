@@ -50,7 +50,8 @@ class OutputScore:
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
         values = asdict(self)
-        return {**values, **values.pop("score")}
+        score = values.pop("score")
+        return values | score
 
 
 @dataclass(frozen=True)
