@@ -22,7 +22,8 @@ def identity(config: Config, *, study: bool = False) -> str:
     """Equal for configs whose runs are equal, given equal data and versions; SHA-256 in hexadecimal digits.
 
     Values that are defaults do not count, so that a new key leaves the runs before it what they are; a default that
-    changes needs a new version of dlrun. Of data files only the names count, of plugins the content. A `study` is decided by its section `kfold`, too, which a run passes over.
+    changes needs a new version of dlrun. Of data files only the names count, of plugins the content. A `study` is
+    decided by its section `kfold`, too, which a run passes over.
     Raises ConfigError when a plugin cannot be read.
     """
     from dlrun.config.defaults import without_defaults  # here: pydantic takes a quarter of a second
