@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and how paths and foreign errors are shown."""
+"""Files written whole or not at all, and how paths, numbers and foreign errors are shown."""
 
 from __future__ import annotations
 
@@ -79,6 +79,19 @@ def _finite(value: Any) -> Any:
 def short(path: Path) -> str:
     """A path relative to the current folder when it lies below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def number(value: float | None) -> str:
+    """A measured value: four decimals when it is small, fewer the larger it is; None, as in JSON, is not a number.
+
+    From a billion on, as of a run that diverges, powers of ten: 1.235e+27.
+    """
+    if value is None:
+        return "nan"
+    if abs(value) >= 1e9:
+        return f"{value:.3e}"
+    digits = 4 if abs(value) < 100 else 1 if abs(value) < 10_000 else 0
+    return f"{value:,.{digits}f}"
 
 
 def first_line(error: BaseException) -> str:

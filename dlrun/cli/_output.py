@@ -10,6 +10,7 @@ import typer
 
 from dlrun.errors import visible
 from dlrun.files import json_text
+from dlrun.files import number as number
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -57,19 +58,6 @@ def _console(stream: TextIO) -> Console:
     from dlrun.cli._console import EscapingConsole
 
     return EscapingConsole(file=stream, highlight=False, emoji=False, width=None if stream.isatty() else 200)
-
-
-def number(value: float | None) -> str:
-    """A measured value: four decimals when it is small, fewer the larger it is; None, as in JSON, is not a number.
-
-    From a billion on, as of a run that diverges, powers of ten: 1.235e+27.
-    """
-    if value is None:
-        return "nan"
-    if abs(value) >= 1e9:
-        return f"{value:.3e}"
-    digits = 4 if abs(value) < 100 else 1 if abs(value) < 10_000 else 0
-    return f"{value:,.{digits}f}"
 
 
 def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
