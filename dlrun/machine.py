@@ -66,6 +66,23 @@ def nvidia_gpus() -> int:
     return min(there, len([device for device in chosen.split(",") if device.strip() not in ("", "-1")]))
 
 
+def nvidia_memory() -> dict[str, int]:
+    """The MiB of each NVIDIA GPU (0: not known) by its UUID, in the order of the PCI bus; from nvidia-smi.
+
+    Without that program from the driver's files, which do not tell the memory.
+    """
+    folder = Path("/proc/driver/nvidia/gpus")
+    if not folder.is_dir():
+        return {}
+    command = ["nvidia-smi", "--query-gpu=uuid,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        text = "\n".join(path.read_text() for path in sorted(folder.glob("*/information")))
+    found = re.findall(r"(GPU-[0-9a-f-]+)(?:, (\d+))?", text)  # memory may be [N/A], where it is shared with the CPU
+    return {uuid: int(memory or 0) for uuid, memory in found}
+
+
 def _cpu_model() -> str:
     """What the processor calls itself (`model name` in /proc/cpuinfo on Linux)."""
     try:

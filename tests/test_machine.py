@@ -1,7 +1,9 @@
 """What is kept of the machine and its packages."""
 
 import re
+import subprocess
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,27 @@ def test_only_variables_that_steer_libraries_are_kept(monkeypatch):
     found = steering_variables()
     assert {name: found.get(name) for name in kept} == kept
     assert not set(left) & set(found)
+
+
+SMI = "GPU-0a1b, 81559\nGPU-2c3d, [N/A]\n"
+
+
+@pytest.mark.parametrize(
+    ("smi", "found"),
+    [(SMI, {"GPU-0a1b": 81559, "GPU-2c3d": 0}), (None, {"GPU-4e5f": 0})],
+)
+def test_the_memory_of_gpus_is_asked_of_the_driver(monkeypatch, tmp_path, smi, found):
+    folder = tmp_path / "gpus"
+    (folder / "0000:01:00.0").mkdir(parents=True)
+    (folder / "0000:01:00.0" / "information").write_text("Model: \t H\nGPU UUID: \t GPU-4e5f\n")
+
+    def run(command, **_options):
+        if smi is None:
+            raise FileNotFoundError(command[0])
+        return subprocess.CompletedProcess(command, 0, smi)
+
+    monkeypatch.setattr(machine, "Path", lambda text: folder if text == "/proc/driver/nvidia/gpus" else Path(text))
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    assert machine.nvidia_memory() == found
+    monkeypatch.setattr(machine, "Path", lambda text: tmp_path / "none")
+    assert machine.nvidia_memory() == {}

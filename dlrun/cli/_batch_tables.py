@@ -105,6 +105,8 @@ def _box_values(box: Box) -> dict[str, Any]:
 def _box_text(box: Box) -> str:
     where = f"{len(box.gpus)} GPU{'s' * (len(box.gpus) > 1)}" if box.gpus else f"{box.cores} cores"
     where += " of the cluster" * bool(box.pool)
+    if box.gpus and not box.limited:
+        return f"on {where}{f', {box.per_gpu} runs on each' * (box.per_gpu > 1)}"
     return f"at most {box.at_once} at once on {where}"
 
 

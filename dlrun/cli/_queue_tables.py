@@ -53,9 +53,9 @@ def around_the_next(entries: Sequence[Entry], most: int) -> Sequence[Entry]:
 
 
 def place(entry: Entry) -> str:
-    """Where an entry runs: its GPU, or how many cores."""
-    gpu = gpu_of(entry.lease) if entry.lease else None
-    return gpu or f"{len(entry.lease)} core{'s' * (len(entry.lease) != 1)}"
+    """Where an entry runs: its GPUs, or how many cores."""
+    gpus = [name.partition("#")[0] for name in entry.lease if gpu_of([name])]
+    return ", ".join(gpus) or f"{len(entry.lease)} core{'s' * (len(entry.lease) != 1)}"
 
 
 def state_text(entry: Entry) -> str:

@@ -32,6 +32,7 @@ class EngineName(StrEnum):
 
 
 def batch(
+    context: typer.Context,
     configs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -69,7 +70,7 @@ def batch(
     if fail_fast and max_failures is not None:
         raise typer.BadParameter("--fail-fast is --max-failures 1; give one of them", param_hint="--max-failures")
     options = [*(overrides or []), *_options.data_overrides(data_dir, sample=sample)]
-    box = _cluster(address, gpus, per_gpu, jobs) if engine is EngineName.ray else box_of(gpus, per_gpu, jobs)
+    box = _cluster(context, address, gpus, per_gpu, jobs) if engine is EngineName.ray else box_of(gpus, per_gpu, jobs)
     planned = study.find_equal(study.plan(configs, options, box, seeds=seeds, jobs=jobs), outputs) if configs else []
     if dry_run:
         tables.show_plan(planned, box, rerun=rerun, as_json=as_json)
@@ -89,13 +90,14 @@ def batch(
         raise typer.Exit(1)
 
 
-def _cluster(address: str, gpus: str | None, per_gpu: int, jobs: int | None) -> Box:
+def _cluster(context: typer.Context, address: str, gpus: str | None, per_gpu: int, jobs: int | None) -> Box:
     """Join the Ray cluster; what it lends."""
-    from dlrun.jobs.ray_engine import cluster_box, connect
+    from dlrun.jobs.ray_engine import cluster_box, connect, leave
 
     if gpus is not None:
         raise typer.BadParameter("Ray chooses the GPUs; there is --per-gpu and --jobs", param_hint="--gpus")
     connect(address)
+    context.call_on_close(leave)
     return cluster_box(jobs, per_gpu)
 
 
@@ -104,6 +106,9 @@ def box_of(gpus: str | None, per_gpu: int, jobs: int | None) -> Box:
     from dlrun.environment import available_cores
     from dlrun.jobs.leases import Box, choose_gpus, gpus_there
 
-    chosen = choose_gpus(gpus, gpus_there())
+    there = gpus_there()
+    chosen = choose_gpus(gpus, list(there))
+    memory = {gpu: there[gpu] for gpu in chosen if there[gpu]}
     cores = available_cores()
-    return Box(chosen, per_gpu, cores, jobs or (len(chosen) * per_gpu if chosen else cores))
+    at_once = jobs or (len(chosen) * per_gpu if chosen else cores)
+    return Box(chosen, per_gpu, cores, at_once, memory, limited=jobs is not None)

@@ -21,7 +21,8 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*(?: [\w./@+()-]+)*\Z")
 def plain_config(config: Config) -> dict[str, Any]:
     """The config as YAML values: paths as text, no empty sections."""
     values = _plain(config.model_dump())
-    for section, key in ((values, "model"), (values, "kfold"), (values, "sweep"), (values["split"], "fold")):
+    optional = [(values, name) for name in ("model", "needs", "kfold", "sweep")]
+    for section, key in (*optional, (values["split"], "fold")):
         if section[key] is None:  # a null would read as an empty section
             del section[key]
     values["expect"] = [{k: v for k, v in entry.items() if v is not None} for entry in values["expect"]]

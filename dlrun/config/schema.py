@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr
 
 from dlrun.config.bases import Component, Section
+from dlrun.config.needs_schema import Needs
 from dlrun.config.sweep_schema import Sweep
 from dlrun.errors import Key, Place
 from dlrun.seeds import child_seed
@@ -251,6 +252,7 @@ class Config(Section):
     monitor: Monitor = Field(default_factory=Monitor, description="The definition of best.")  # type: ignore[arg-type]
     callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
     runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
+    needs: Needs | None = Field(None, description="What a run asks of the machine; read by `dlrun batch`.")
     kfold: Kfold | None = Field(None, description="The folds of `dlrun kfold`; `dlrun train` passes it over.")
     sweep: Sweep | None = Field(None, description="The search of `dlrun sweep`; `dlrun train` passes it over.")
     expect: list[Expect] = Field(default_factory=list, description="Results stated by the source.")

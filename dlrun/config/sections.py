@@ -207,5 +207,6 @@ def _pattern_words(key: Key) -> str:
     known: dict[Key, str] = {
         ("name",): "letters, digits, `_`, `-` and `.`, at most 64, no `-` or `.` at the start",
         ("runtime", "device"): "auto, cpu, gpu, or gpu:N",
+        ("needs", "gpu_memory"): "a number with MB, MiB, GB or GiB, such as 6GB",
     }
     return known.get(key) or f"text like {dotted(key)}"

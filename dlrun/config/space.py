@@ -14,7 +14,7 @@ from dlrun.config.sweep_schema import Dimension
 from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
 
 KINDS = ("choice", "int", "float")
-_NOT_SEARCHED = ("sweep", "kfold", "expect", "name", "description", "extends", "format", "small", "plugins")
+_NOT_SEARCHED = ("sweep", "kfold", "expect", "name", "description", "extends", "format", "small", "needs", "plugins")
 _COMPARED = ("monitor", "seed", "split")  # what trials are compared by
 _EXAMPLE = "{choice: [16, 32]}, {int: [16, 128], log: true} or {float: [0.0, 0.5], step: 0.1}"
 

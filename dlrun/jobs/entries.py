@@ -13,17 +13,20 @@ CREATE TABLE IF NOT EXISTS jobs (
   device TEXT NOT NULL, threads INTEGER NOT NULL, backend TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
   paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, alone INTEGER NOT NULL DEFAULT 0,
   crashes INTEGER NOT NULL DEFAULT 0, failure TEXT, message TEXT, lease TEXT, owner TEXT, process TEXT,
-  added REAL NOT NULL, began REAL, ended REAL);
+  added REAL NOT NULL, began REAL, ended REAL,
+  gpu_memory INTEGER NOT NULL DEFAULT 0, gpus INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
 CREATE INDEX IF NOT EXISTS by_experiment ON jobs (experiment);
 """
+ADDED = {"gpu_memory": "INTEGER NOT NULL DEFAULT 0", "gpus": "INTEGER NOT NULL DEFAULT 1"}  # since format 2
 
 
 @dataclass(frozen=True)
 class Request:
     """A run to be queued. `run` is its directory below the queue's folder; its config is the file `<run>.yaml`.
 
-    Requests with the same `experiment` are the same run.
+    Requests with the same `experiment` are the same run. `gpu_memory`: MiB of a GPU that it may share with others, 0
+    when that is not stated; `gpus`: how many.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Request:
     device: str = "auto"
     threads: int = 1
     backend: str = "tensorflow"
+    gpu_memory: int = 0
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Entry:
     added: float
     began: float | None
     ended: float | None
+    gpu_memory: int = 0
+    gpus: int = 1
 
 
 def entry_of(row: sqlite3.Row) -> Entry:

@@ -4,43 +4,53 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
+from dlrun.config.needs_schema import mebibytes
 from dlrun.errors import ConfigError, listing
+from dlrun.jobs.entries import Entry
+from dlrun.machine import nvidia_memory
 
 RAY = "ray"  # the pool that is a Ray cluster
-PRETENDED = "DLRUN_PRETENDED_GPUS"  # a list of names to lend in place of the GPUs that are there, for tests
+PRETENDED = "DLRUN_PRETENDED_GPUS"  # what to lend in place of the GPUs that are there, for tests: a:8GB,b:16GB
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run asks for: `device` is auto, gpu or cpu; `alone` wants a device, or all cores, for itself."""
+    """What a run asks for: `device` is auto, gpu or cpu; `alone` wants a device, or all cores, for itself.
+
+    `gpu_memory`: MiB of a GPU that it may share with others, 0 when that is not stated; `gpus`: so many whole ones.
+    """
 
     device: str = "auto"
     threads: int = 1
     alone: bool = False
+    gpu_memory: int = 0
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
 class Box:
     """What this machine lends: `per_gpu` runs on each of the GPUs, cores to all others, `at_once` runs in all.
 
-    A lease is a list of names: a GPU as a whole (`GPU-5f...`), a share of it (`GPU-5f...#1`), or cores (`core-3`).
-    Of a `pool` (a cluster that itself decides what a run gets) it is one place (`ray-3`); there `node_cores` is what
-    the smallest of its machines has, and a pool that `grows` may have more room later.
+    A lease is a list of names: GPUs as a whole (`GPU-5f...`), a share of one (`GPU-5f...#1`, with its MiB
+    `GPU-5f...#1:6000`), or cores (`core-3`). `memory`: the MiB of each GPU, where they are known. `limited`: `at_once`
+    was asked for; otherwise the number of GPUs decides, or the size of the cluster.
+    Of a `pool` (a cluster that itself decides what a run gets) a lease is one place (`ray-3`); there `node_cores` is
+    what the smallest of its machines has, and `node_gpus` the largest; `memory` is that of the smallest GPU.
     """
 
     gpus: tuple[str, ...] = ()
     per_gpu: int = 1
     cores: int = 1
     at_once: int = 1
+    memory: Mapping[str, int] = field(default_factory=dict)
+    limited: bool = True
     pool: str | None = None
     node_cores: int | None = None
-    grows: bool = False
+    node_gpus: int | None = None
 
     def threads(self, at_once: int) -> int:
         """The threads of each of so many runs at once, on any machine."""
@@ -50,25 +60,64 @@ class Box:
         """What the run gets beside what is `taken` on this machine, by whomever; None when it does not fit now."""
         if self.pool:
             return [next(name for n in count() if (name := f"{self.pool}-{n}") not in taken)]
-        if self.gpus and needs.device != "cpu":
-            return self._gpu(taken, whole=needs.alone or self.per_gpu == 1)
-        return self._cores(taken, self._all_cores if needs.alone else min(needs.threads, self._all_cores))
+        if not self._lends_gpu(needs):
+            return self._cores(taken, self._all_cores if needs.alone else min(needs.threads, self._all_cores))
+        if needs.gpus > 1 or needs.alone or (self.per_gpu == 1 and not needs.gpu_memory):
+            return self._whole(taken, needs.gpus)
+        return self._share(taken, needs.gpu_memory)
+
+    def never(self, needs: Needs) -> str | None:
+        """What there is too little of for this run, however long it waits, in words; None when there is enough."""
+        if not self._lends_gpu(needs):
+            return None
+        most = len(self.gpus) if self.node_gpus is None else self.node_gpus
+        if needs.gpus > most:
+            return f"{most} GPU{'s' * (most != 1)}"
+        largest = max((self.memory.get(gpu, 0) for gpu in self.gpus), default=0)
+        if needs.gpu_memory > largest:
+            return f"{largest:,} MiB of a GPU" if largest else "GPUs whose memory cannot be told"
+        return None
+
+    def together(self, several: Iterable[Needs]) -> int:
+        """How many of these, from the first on, may run at once."""
+        taken: list[str] = []
+        number = 0
+        for number, needs in enumerate(several, 1):
+            lease = self.lease(needs, taken)
+            if lease is None:
+                return number - 1
+            taken += lease
+        return number
+
+    def _lends_gpu(self, needs: Needs) -> bool:
+        return bool(self.gpus) and needs.device != "cpu"
 
     @property
     def _all_cores(self) -> int:
         return max(self.cores, self.at_once)  # whoever asks for more runs at once than cores gets them
 
-    def _gpu(self, taken: Collection[str], *, whole: bool) -> list[str] | None:
-        """The GPU with the fewest runs, the first of several."""
-        shares = {gpu: {name for name in taken if name.partition("#")[0] == gpu} for gpu in self.gpus}
-        gpu = min(self.gpus, key=lambda gpu: len(shares[gpu]))
-        if not shares[gpu] and whole:
-            return [gpu]
-        free = [gpu for gpu in self.gpus if gpu not in taken and len(shares[gpu]) < self.per_gpu]
-        if whole or not free:
+    def _whole(self, taken: Collection[str], wanted: int) -> list[str] | None:
+        """The first GPUs of which nobody has anything."""
+        used = {gpu_of([name]) for name in taken}
+        free = [gpu for gpu in self.gpus if gpu not in used]
+        return free[:wanted] if len(free) >= wanted else None
+
+    def _share(self, taken: Collection[str], mebibytes: int) -> list[str] | None:
+        """A share of the GPU with the most room left: so many MiB, or if that is 0 one of `per_gpu` equal ones."""
+        room = {}
+        for gpu in self.gpus:
+            shares = [name.partition("#")[2] for name in taken if gpu_of([name]) == gpu]
+            memory = self.memory.get(gpu, 0)
+            part = mebibytes or memory / self.per_gpu
+            left = memory - sum(float(text.partition(":")[2] or memory / self.per_gpu) for text in shares)
+            if "" not in shares and left >= part and (mebibytes or len(shares) < self.per_gpu):
+                room[gpu] = (left, -len(shares))
+        if not room:
             return None
-        gpu = min(free, key=lambda gpu: len(shares[gpu]))
-        return [next(name for name in (f"{gpu}#{share}" for share in range(self.per_gpu)) if name not in taken)]
+        gpu = max(room, key=lambda gpu: room[gpu])
+        used = {name.partition(":")[0] for name in taken}
+        place = next(name for share in count() if (name := f"{gpu}#{share}") not in used)
+        return [f"{place}:{mebibytes}" if mebibytes else place]
 
     def _cores(self, taken: Collection[str], wanted: int) -> list[str] | None:
         free = [name for name in (f"core-{number}" for number in range(self._all_cores)) if name not in taken]
@@ -81,24 +130,38 @@ def of_pool(lease: Sequence[str]) -> bool:
 
 
 def gpu_of(lease: Sequence[str]) -> str | None:
-    """The GPU of a lease, or the place in a pool; None for cores."""
+    """The GPU of a lease, the first of several, or the place in a pool; None for cores."""
     return None if lease[0].startswith("core-") else lease[0].partition("#")[0]
 
 
 def variables_of(lease: Sequence[str]) -> dict[str, str]:
-    """The environment variables that show a run its GPU and no other; on cores none."""
-    return {"CUDA_VISIBLE_DEVICES": gpu_of(lease) or "-1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    """The environment variables that show a run its GPUs and no other, on cores none; on a shared one it takes memory
+    as it needs it.
+    """
+    gpus = [] if gpu_of(lease) is None else [name.partition("#")[0] for name in lease]
+    shown = {"CUDA_VISIBLE_DEVICES": ",".join(gpus) or "-1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return shown | ({"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if "#" in lease[0] else {})
 
 
-def gpus_there(variables: Mapping[str, str] = os.environ) -> list[str]:
-    """The GPUs this process may lend, by UUID, in the order of their numbers; `CUDA_VISIBLE_DEVICES` limits them."""
+def needs_of(entry: Entry) -> Needs:
+    """What an entry of the queue asks for."""
+    return Needs(entry.device, entry.threads, entry.alone, entry.gpu_memory, entry.gpus)
+
+
+def gpus_there(variables: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """The GPUs this process may lend, by UUID, in the order of their numbers, with their MiB (0: not known).
+
+    `CUDA_VISIBLE_DEVICES` limits them.
+    """
     if PRETENDED in variables:
-        return [name for name in variables[PRETENDED].split(",") if name]
-    there = _from_driver()
+        named = [text.partition(":") for text in variables[PRETENDED].split(",") if text]
+        return {name: mebibytes(memory) for name, _, memory in named}
+    there = nvidia_memory()
     chosen = variables.get("CUDA_VISIBLE_DEVICES")
     if chosen is None or not there:
         return there
-    return [_named(text.strip(), there) for text in chosen.split(",") if text.strip() not in ("", "-1")]
+    names = [_named(text.strip(), list(there)) for text in chosen.split(",") if text.strip() not in ("", "-1")]
+    return {name: there[name] for name in names}
 
 
 def choose_gpus(text: str | None, there: Sequence[str]) -> tuple[str, ...]:
@@ -126,16 +189,3 @@ def _named(text: str, there: Sequence[str]) -> str:
             expected=f"0 to {len(there) - 1}, or {listing(there)}" if there else "none: this machine shows no GPU",
         )
     return matching[0]
-
-
-def _from_driver() -> list[str]:
-    """UUIDs from nvidia-smi, else from the driver's files, in the order of the PCI bus."""
-    folder = Path("/proc/driver/nvidia/gpus")
-    if not folder.is_dir():
-        return []
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-    try:
-        text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        text = "\n".join(path.read_text() for path in sorted(folder.glob("*/information")))
-    return re.findall(r"GPU-[0-9a-f-]+", text)

@@ -18,12 +18,12 @@ from typing import Any
 from dlrun.errors import JobError, UnknownNameError
 from dlrun.files import make_folder
 from dlrun.jobs.endings import CANCELLED, DONE, OPEN, RUNNING, STATES, WAITING, Attempt, after
-from dlrun.jobs.entries import TABLES, Entry, Request, entry_of
+from dlrun.jobs.entries import ADDED, TABLES, Entry, Request, entry_of
 from dlrun.jobs.job import Job
-from dlrun.jobs.leases import Box, Needs, of_pool
+from dlrun.jobs.leases import Box, needs_of, of_pool
 from dlrun.processes import alive, this_process
 
-FORMAT = 1
+FORMAT = 2
 _PATIENCE_SECONDS = 60.0  # for another process' transaction
 
 
@@ -92,7 +92,7 @@ class Queue:
             if row is None or self.paused():
                 return None
             entry = entry_of(row)
-            lease = box.lease(Needs(entry.device, entry.threads, entry.alone), self._taken())
+            lease = box.lease(needs_of(entry), self._taken())
             if lease is None:
                 return None
             values = {"state": RUNNING, "lease": json.dumps(lease), "owner": self._me, "process": None}
@@ -166,18 +166,19 @@ class Queue:
             return self._update(entry.number, cancelled=1)
         return self._update(entry.number, state=CANCELLED, cancelled=1, ended=time.time())
 
-    def _reopen(self, entry: Entry) -> Entry:
+    def _reopen(self, entry: Entry, **changes: Any) -> Entry:
         fresh = {"cancelled": 0, "paused": 0, "alone": 0, "crashes": 0, "failure": None, "message": None}
-        return self._update(entry.number, state=WAITING, ended=None, **fresh)
+        return self._update(entry.number, state=WAITING, ended=None, **fresh, **changes)
 
     def _add(self, request: Request, *, rerun: bool) -> Entry:
         select = "SELECT * FROM jobs WHERE experiment = ? ORDER BY state IN ('waiting', 'running'), number"
         same = [entry_of(row) for row in self._db.execute(select, [request.experiment])]
+        asked = {"gpu_memory": request.gpu_memory, "gpus": request.gpus}
         if same and same[-1].state in OPEN:
-            return same[-1]
+            return self._update(same[-1].number, **asked)
         if same and not rerun:
             done = [entry for entry in same if entry.state == DONE and self.job(entry).done]
-            return done[-1] if done else self._reopen(same[-1])
+            return done[-1] if done else self._reopen(same[-1], **asked)
         values = {field.name: getattr(request, field.name) for field in fields(Request)} | {"added": time.time()}
         insert = f"INSERT INTO jobs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
         number = self._db.execute(insert, list(values.values())).lastrowid
@@ -205,15 +206,21 @@ class Queue:
 
     def _prepare(self) -> None:
         with self._writing() as db:
-            for statement in TABLES.split(";"):
-                db.execute(statement)
             db.execute("CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
             db.execute("INSERT OR IGNORE INTO settings VALUES ('format', ?), ('paused', '0')", [str(FORMAT)])
             found = int(db.execute("SELECT value FROM settings WHERE key = 'format'").fetchone()[0])
-        if found > FORMAT:
-            raise JobError(
-                f"{self.path} has format {found}", expected=f"format {FORMAT}", hint="it was written by a newer dlrun"
-            )
+            if found > FORMAT:
+                raise JobError(
+                    f"{self.path} has format {found}",
+                    expected=f"format {FORMAT}",
+                    hint="it was written by a newer dlrun",
+                )
+            for statement in TABLES.split(";"):
+                db.execute(statement)
+            if found < FORMAT:
+                for name, kind in ADDED.items():
+                    db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
+                db.execute("UPDATE settings SET value = ? WHERE key = 'format'", [str(FORMAT)])
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ class LocalEngine:
         self._box, self._warm, self._starter = box, warm, Starter(program)
 
     def at_once(self) -> int:
-        """How many runs there may be at a time."""
-        return self._box.at_once
+        """How many runs there may be at a time; of GPUs what is lent decides, unless a number was asked for."""
+        return sys.maxsize if self._box.gpus and not self._box.limited else self._box.at_once
 
     def start(self, entry: Entry, job: Job) -> FreshProcess | HeldProcess:
         """A process at its gate."""
@@ -88,9 +89,7 @@ class Worker:
     asked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.engine = self.orders.engine or LocalEngine(
-            self.box, warm=self.orders.warm, program=self.orders.program
-        )
+        self.engine = self.orders.engine or LocalEngine(self.box, warm=self.orders.warm, program=self.orders.program)
 
     def settle_ended(self) -> bool:
         """Give back what has ended; whether anything has."""

@@ -20,11 +20,11 @@ from dlrun.config.loading import load_config
 from dlrun.config.schema import Config, with_section
 from dlrun.data_places import find_data
 from dlrun.engine.signals import interrupted_by_signals
-from dlrun.errors import ConfigError, Interrupted, Problem, RunDirError, UnknownNameError, did_you_mean
+from dlrun.errors import ConfigError, Interrupted, JobError, Problem, RunDirError, UnknownNameError, did_you_mean
 from dlrun.files import expand_home, make_folder, write_text
-from dlrun.jobs.endings import BROKEN, DONE
+from dlrun.jobs.endings import BROKEN, DONE, WAITING
 from dlrun.jobs.entries import Entry, Request
-from dlrun.jobs.leases import Box
+from dlrun.jobs.leases import Box, Needs, needs_of
 from dlrun.jobs.queue import Queue
 from dlrun.jobs.ray_engine import RayEngine
 from dlrun.jobs.working import Look, Orders, work
@@ -116,8 +116,31 @@ def plan(
     if problems:
         raise ConfigError(problems=problems)
     configs = [(name, one) for name, config in loaded.items() for one in _seeded(config, seeds)]
-    at_once = jobs or min(box.at_once, len(configs))
+    at_once = jobs or min(_together([config for _, config in configs], box), len(configs))
     return [Planned(name, config, _child(config, box.threads(at_once))) for name, config in configs]
+
+
+def _together(configs: Sequence[Config], box: Box) -> int:
+    """How many of these runs there may be at once. Raises ConfigError for one that needs more than there is."""
+    several = [_needs(config) for config in configs]
+    problems: list[Problem] = []
+    for config, needs in zip(configs, several, strict=True):
+        enough = box.never(needs)
+        if enough is not None:
+            key = ("needs", "gpus" if needs.gpus > 1 else "gpu_memory")
+            error = ConfigError(f"{config.name} needs more than there is", key=key, expected=f"at most {enough}")
+            problems += error.located(config.place).problems
+    if problems:
+        raise ConfigError(problems=list(dict.fromkeys(problems)))
+    return box.together(several) if box.gpus and not box.limited and not box.pool else box.at_once
+
+
+def _needs(config: Config) -> Needs:
+    runtime, asked = config.runtime, config.needs
+    device = runtime.device.partition(":")[0]
+    if asked is None:
+        return Needs(device, runtime.threads or 1)
+    return Needs(device, runtime.threads or 1, gpu_memory=asked.gpu_mebibytes, gpus=asked.gpus)
 
 
 def _seeded(config: Config, seeds: int | None) -> list[Config]:
@@ -155,10 +178,10 @@ def enqueue(planned: Sequence[Planned], queue: Queue, *, rerun: bool = False) ->
         run = f"{one.config.name}/{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         make_folder(queue.folder / one.config.name)
         write_text(queue.folder / f"{run}.yaml", dump_config(one.child))
-        runtime = one.child.runtime
-        requests.append(
-            Request(one.config.name, run, one.experiment, runtime.device, runtime.threads or 1, runtime.backend)
-        )
+        needs = _needs(one.child)
+        backend = one.child.runtime.backend
+        asked = needs.device, needs.threads, backend, needs.gpu_memory, needs.gpus
+        requests.append(Request(one.config.name, run, one.experiment, *asked))
     entries = queue.add(requests, rerun=rerun)
     for request, entry in zip(requests, entries, strict=True):
         if entry.run != request.run:  # another entry stands for it
@@ -169,8 +192,14 @@ def enqueue(planned: Sequence[Planned], queue: Queue, *, rerun: bool = False) ->
 def run(queue: Queue, box: Box, wanted: Iterable[int] | None, max_failures: int | None, on_look: Look) -> list[Entry]:
     """Work on the queue until the wanted entries (None: all) have ended, and return them.
 
-    Raises Interrupted; the runs have their checkpoints then, and wait in the queue.
+    Raises Interrupted; the runs have their checkpoints then, and wait in the queue. Raises JobError when one that waits
+    would hold back all others for ever, since it needs more than there is.
     """
+    for entry in queue.entries(states=[WAITING]):
+        enough = box.never(needs_of(entry))
+        if enough is not None:
+            message, hint = f"job {entry.number} needs more than there is", f"dlrun queue cancel {entry.number}"
+            raise JobError(message, expected=f"at most {enough}", hint=hint)
     engine = RayEngine(box) if box.pool else None
     orders = Orders(None if wanted is None else set(wanted), max_failures, sys.platform == "linux", engine=engine)
     try:

@@ -54,7 +54,7 @@ def worked(monkeypatch):
 def test_the_plan_is_shown_and_nothing_is_queued(config, outputs, capsys, monkeypatch):
     monkeypatch.setenv(PRETENDED, "GPU-a,GPU-b")
     assert main(["batch", config, "--seeds", "2", "--dry-run", "--per-gpu", "2", "--outputs", str(outputs)]) == 0
-    assert "2 runs to do, at most 4 at once on 2 GPUs" in capsys.readouterr().out
+    assert "2 runs to do, on 2 GPUs, 2 runs on each" in capsys.readouterr().out
     assert main(["batch", config, "--dry-run", "--json", "--gpus", "1", "--outputs", str(outputs)]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["gpus"], plan["at_once"], plan["runs"][0]["equal"]) == (["GPU-b"], 1, None)

@@ -24,6 +24,7 @@ def of(study=False, **keys):
         {"callbacks": [{"name": "CSVLogger", "filename": "log.csv"}]},
         {"data": {"name": "digits", "dir": "/elsewhere"}},
         {"kfold": {"n_splits": 3}},
+        {"needs": {"gpu_memory": "6GB", "gpus": 2}},
         {"optimizer": {"name": "rmsprop", "learning_rate": 0.001}},
     ],
 )

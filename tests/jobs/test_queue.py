@@ -217,10 +217,30 @@ def test_many_processes_claim_no_run_twice(queue):
     assert len(leases) == len(set(leases))
 
 
+def test_a_queue_of_the_first_format_gets_the_new_columns(queue):
+    (entry,) = queue.add([request("a")])
+    with sqlite3.connect(queue.path) as other:
+        other.execute("ALTER TABLE jobs DROP COLUMN gpu_memory")
+        other.execute("ALTER TABLE jobs DROP COLUMN gpus")
+        other.execute("UPDATE settings SET value = '1' WHERE key = 'format'")
+    again = Queue(queue.folder)
+    assert again.entries() == [entry]
+    assert again.add([request("b", gpu_memory=5, gpus=2)])[0].gpu_memory == 5
+    assert Queue(queue.folder).entries()[1].gpus == 2
+
+
+def test_what_a_run_needs_is_what_was_asked_last(queue):
+    queue.add([request("a", gpu_memory=5)])
+    assert queue.add([request("b", "a", gpu_memory=7)])[0].gpu_memory == 7
+    change(queue, 1, state="failed")
+    (entry,) = queue.add([request("c", "a", gpu_memory=8, gpus=2)])
+    assert (entry.state, entry.gpu_memory, entry.gpus) == ("waiting", 8, 2)
+
+
 def test_a_newer_or_damaged_queue_is_refused(tmp_path):
     with sqlite3.connect(Queue(tmp_path).path) as other:
-        other.execute("UPDATE settings SET value = '2' WHERE key = 'format'")
-    with pytest.raises(JobError, match="has format 2"):
+        other.execute("UPDATE settings SET value = '3' WHERE key = 'format'")
+    with pytest.raises(JobError, match="has format 3"):
         Queue(tmp_path)
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "queue.sqlite").write_text("no database, but long enough to look at" * 100)

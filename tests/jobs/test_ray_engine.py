@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from dlrun.cli import main
 from dlrun.config.dumping import dump_config
 from dlrun.jobs.entries import Request
+from dlrun.jobs.leases import PRETENDED
 from dlrun.jobs.queue import Queue
-from dlrun.jobs.ray_engine import RayEngine, cluster_box, connect
+from dlrun.jobs.ray_engine import RayEngine, cluster_box, connect, leave
 from dlrun.jobs.working import Orders, work
 from dlrun.processes import alive
 from dlrun.run_dir import RunDir
@@ -15,26 +17,38 @@ pytest.importorskip("ray", reason="needs dlrun[ray]")
 
 
 @pytest.fixture
-def cluster(monkeypatch):
-    """Three nodes: one for Ray itself and two with one core each."""
+def head(monkeypatch):
+    """A cluster with a node for Ray itself, on which nothing runs."""
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     soon = {"health_check_period_ms": 500, "health_check_initial_delay_ms": 500, "health_check_failure_threshold": 3}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.two = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    args = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon}
+    cluster = Cluster(initialize_head=True, head_node_args=args)
     yield cluster
+    leave()
     cluster.shutdown()
 
 
-def queued(queue, config, count):
+@pytest.fixture
+def cluster(head):
+    """Besides, two nodes with one core each."""
+    head.two = [head.add_node(num_cpus=1) for _ in range(2)]
+    return head
+
+
+def queued(queue, config, count, gpu_memory=(0, 0, 0)):
     """The same run so many times."""
     (queue.folder / "digits").mkdir(exist_ok=True)
     for number in range(count):
         (queue.folder / f"digits/run-{number}.yaml").write_text(dump_config(config))
-    return queue.add([Request("digits", f"digits/run-{number}", f"{number}") for number in range(count)])
+    return queue.add(
+        [
+            Request("digits", f"digits/run-{number}", f"{number}", gpu_memory=gpu_memory[number])
+            for number in range(count)
+        ]
+    )
 
 
 def test_a_run_whose_node_is_lost_goes_on_elsewhere_and_ends_as_if_nothing_was(cluster, digits, outputs):
@@ -61,3 +75,39 @@ def test_a_run_whose_node_is_lost_goes_on_elsewhere_and_ends_as_if_nothing_was(c
     assert not any(map(alive, killed))
     assert len({run.history_file.read_bytes() for run in runs}) == 1
     assert not list(outputs.glob("*/.ray-*"))
+
+
+# The first two runs wait for each other, which they can if both are on the GPU; the third finds itself alone there.
+MEETING = """
+here=$0; run=${5##*/}; mkdir "$here/$run"; seconds=0
+case $run in
+run-2) test "$(ls "$here")" = run-2 || exit 9 ;;
+*) until test -d "$here/run-0" -a -d "$here/run-1" || test -e "$here/../met"; do
+     sleep 0.1; seconds=$((seconds + 1)); test $seconds -lt 600 || exit 8
+   done; touch "$here/../met" ;;
+esac
+sleep 1; rmdir "$here/$run"; mkdir "$5"
+printf '{"status": "completed", "gpu": %s}' $CUDA_VISIBLE_DEVICES > "$5/run.json"
+"""
+
+
+def test_runs_share_a_gpu_by_what_they_need_of_it(head, digits, outputs, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv(PRETENDED, "a:8GB")
+    head.add_node(num_cpus=3, num_gpus=1)
+    config = str(tmp_path / "one.yaml")
+    Path(config).write_text(dump_config(digits(name="one", needs={"gpu_memory": "9GB"})))
+    command = ["batch", config, "--engine", "ray", "--address", head.address, "--outputs", str(outputs)]
+    assert main(command) == 2
+    assert "at most 7,630 MiB of a GPU" in capsys.readouterr().err
+    assert main([*command, "-s", "needs={gpus: 2}"]) == 2
+    assert main([*command, "--gpus", "0"]) == 2
+
+    queue = Queue(outputs)
+    queued(queue, digits(), 3, gpu_memory=[3815, 3815, 3900])
+    (tmp_path / "here").mkdir()
+    connect(head.address)
+    box = cluster_box(None, 1)
+    engine = RayEngine(box, ("/bin/sh", "-c", MEETING, str(tmp_path / "here"), "dlrun"))
+    entries = work(queue, box, Orders(engine=engine))
+    assert [entry.state for entry in entries] == ["done"] * 3
+    assert [RunDir(queue.job(entry).run_dir).record()["gpu"] for entry in entries] == [0] * 3
