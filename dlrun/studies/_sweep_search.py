@@ -16,12 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from dlrun.config.schema import Config, Kfold
 from dlrun.errors import JobError
 from dlrun.files import first_line
-from dlrun.processes import alive, this_process
 from dlrun.seeds import child_seed
 from dlrun.studies._sweep_space import draw, grid, own_params
-from dlrun.studies._sweep_storage import JOURNAL, open_storage
+from dlrun.studies._sweep_storage import JOURNAL, Worker, open_storage
 
-_OWNER = "process"  # the attribute of a trial that says who works on it
+_OWNER = "worker"  # the attribute of a trial that says who works on it
 STATES = {
     TrialState.COMPLETE: "completed",
     TrialState.PRUNED: "pruned",
@@ -38,7 +37,7 @@ class Search:
         assert config.sweep
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.config, self.sweep = config, config.sweep
-        self._claiming = FileLock(folder / ".claim")
+        self._claiming, self._worker = FileLock(folder / ".claim"), Worker(folder)
         try:
             self.study = optuna.create_study(
                 study_name=folder.name,
@@ -75,15 +74,26 @@ class Search:
         """
         with self._claiming:
             trials = self.trials()
-            left = [one for one in trials if one.number not in mine and _left_behind(one)]
+            left = [one for one in trials if one.number not in mine and self._left_behind(one)]
             if left:
                 trial = Trial(self.study, left[0]._trial_id)
             elif len(trials) >= n_trials or (new := self._new()) is None:
                 return None
             else:
                 trial = new
-            trial.set_user_attr(_OWNER, this_process())
+            self._worker.begin()
+            trial.set_user_attr(_OWNER, self._worker.name)
             return trial
+
+    def close(self) -> None:
+        """Give up the trials of this process that have not ended."""
+        self._worker.end()
+
+    def _left_behind(self, trial: FrozenTrial) -> bool:
+        """Whether nobody works on a trial that has not ended: its process is dead, or this one, which has lost it."""
+        owner = str(trial.user_attrs.get(_OWNER, ""))
+        gone = owner in ("", self._worker.name) or not self._worker.lives(owner)
+        return trial.state == TrialState.RUNNING and gone
 
     def _new(self) -> Trial | None:
         """A new trial; None when a grid has no more. Its values depend on the seed, its number and earlier trials."""
@@ -140,13 +150,6 @@ class Search:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.config.seed)
         return dict(optuna.importance.get_param_importances(self.study, evaluator=evaluator))
-
-
-def _left_behind(trial: FrozenTrial) -> bool:
-    """Whether nobody works on a trial that has not ended: its process is gone, or this one, which has given it up."""
-    owner = trial.user_attrs.get(_OWNER)
-    gone = owner is None or owner == this_process() or not alive(owner)
-    return trial.state == TrialState.RUNNING and gone
 
 
 def _sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
@@ -26,6 +27,36 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     if url.startswith("sqlite"):
         return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _PATIENCE_SECONDS}})
     return get_storage(url)
+
+
+class Worker:
+    """A process that works on a sweep: a file in the study's folder, locked as long as it lives, on any machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f".worker-{secrets.token_hex(4)}"
+        self._folder, self._lock = folder, FileLock(folder / self.name)
+
+    def begin(self) -> None:
+        """Show that this process lives."""
+        if not self._lock.is_locked:
+            self._lock.acquire()
+
+    def end(self) -> None:
+        """Give up whatever it works on."""
+        self._lock.release()
+        (self._folder / self.name).unlink(missing_ok=True)
+
+    def lives(self, name: str) -> bool:
+        """Whether another one lives; what a dead one has left is removed."""
+        path = self._folder / name
+        if not path.exists():
+            return False
+        try:
+            FileLock(path).acquire(timeout=0).lock.release()
+        except Timeout:
+            return True
+        path.unlink(missing_ok=True)
+        return False
 
 
 class _JournalLock(JournalFileOpenLock):

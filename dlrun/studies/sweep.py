@@ -129,7 +129,11 @@ def _work(study: StudyDir, planned: dict[str, Any], on_end: OnEnd, *, to_the_end
     missing = search.running() or len(search.trials()) < n_trials
     warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # that worker sees no GPU
     watch = Watch(study, search, planned["monitor"], planned["threads"], planned["gpus"], to_the_end)
-    with starter(warm) as start, closing(run_trials(watch, start, planned["slots"], n_trials)) as trials:
+    with (
+        closing(search),
+        starter(warm) as start,
+        closing(run_trials(watch, start, planned["slots"], n_trials)) as trials,
+    ):
         for ended in trials:
             on_end(ended)
             _refuse_hopeless(study, search.trials(), ended, min(HOPELESS, n_trials))

@@ -18,7 +18,7 @@ from dlrun.errors import ConfigError, Interrupted, JobError, RunDirError
 from dlrun.files import write_json
 from dlrun.keeping import check_model
 from dlrun.run_dir import RunDir
-from dlrun.studies import _sweep_search, sweep
+from dlrun.studies import sweep
 from dlrun.studies._archive import Archive
 from dlrun.studies._study_dir import find_study
 from dlrun.studies._sweep_search import Search
@@ -473,35 +473,35 @@ def test_values_that_are_no_scalars_and_steps_survive_optuna():
 class Process:
     """One of several processes, as a search sees it."""
 
-    def __init__(self, study, pid, living):
+    def __init__(self, study):
         self.search = Search(study.path, load_config(study.config_file), "max")
-        self.pid, self.living = pid, living
 
     def claim(self, n_trials, mine=()):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_sweep_search, "this_process", lambda: {"pid": self.pid})
-            patch.setattr(_sweep_search, "alive", lambda process: process["pid"] in self.living)
-            trial = self.search.claim(n_trials, mine)
+        trial = self.search.claim(n_trials, mine)
         if trial is None:
             return None
         self.search.values(trial)
         return trial.number
+
+    def die(self):
+        """As the system does it: the lock is free, the file stays."""
+        self.search._worker._lock.release()
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite"])
 def test_each_trial_belongs_to_one_process_until_that_dies(outputs, tmp_path, storage):
     url = f"sqlite:///{tmp_path}/trials.db" if storage else None
     study = begin(outputs, make(storage=url, sampler="random"))
-    living = {1, 2}
-    first, second = Process(study, 1, living), Process(study, 2, living)
+    first, second = Process(study), Process(study)
     assert [first.claim(3), second.claim(3), first.claim(3, {0}), second.claim(3, {1})] == [0, 1, 2, None]
     values = [trial.params for trial in first.search.trials()]
-    living.remove(2)
+    second.die()
     assert first.claim(3, {0, 2}) == 1
     assert first.claim(3, {0, 1, 2}) is None
-    living.add(3)
-    assert Process(study, 3, living).claim(3) is None  # what the dead one had belongs to the first now
+    assert Process(study).claim(3) is None  # what the dead one had belongs to the first now
     assert first.claim(3, {0}) == 1  # and is begun anew when that has lost it, as by an exception
+    first.search.close()
+    assert Process(study).claim(3) == 0
     assert [trial.params for trial in first.search.trials()] == values
 
 
@@ -530,8 +530,7 @@ def test_who_helps_takes_over_when_the_first_process_has_died(outputs, machine, 
 
 def test_what_a_killed_process_has_left_of_an_entry_disturbs_nobody(outputs):
     study = begin(outputs, make())
-    living = {1, 2}
-    first, second = Process(study, 1, living), Process(study, 2, living)
+    first, second = Process(study), Process(study)
     assert first.claim(9) == 0
     with (study.path / "optuna.journal").open("ab") as journal:
         journal.write(b'{"op_code":4,"work')
