@@ -4,7 +4,7 @@ import pytest
 
 from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
-from dlrun.errors import ConfigError, UnknownNameError
+from dlrun.errors import ConfigError, JobError, UnknownNameError
 from dlrun.jobs.leases import Box
 from dlrun.jobs.queue import Queue
 from dlrun.run_dir import list_runs
@@ -80,6 +80,38 @@ def test_the_cores_are_divided_when_it_is_planned(folder, box, jobs, threads):
 def test_a_numbered_gpu_means_any(folder):
     (planned,) = batch.plan(["a.yaml"], ["runtime.device=gpu:3"], Box())
     assert planned.child.runtime.device == "gpu"
+
+
+def test_what_a_run_needs_is_queued_and_more_fit_on_a_gpu(folder, outputs):
+    box = Box(gpus=("g",), cores=12, at_once=1, memory={"g": 8000}, limited=False)
+    planned = batch.plan(["."], ["needs={gpu_memory: 2GiB}"], box)
+    assert [one.child.runtime.threads for one in planned] == [4] * 3
+    assert batch.plan(["."], [], box)[0].child.runtime.threads == 12
+    entries = batch.enqueue(planned, Queue(outputs))
+    assert [(entry.gpu_memory, entry.gpus) for entry in entries] == [(2048, 1)] * 3
+
+
+def test_what_needs_more_than_there_is_is_refused_before_anything_is_queued(folder, outputs):
+    box = Box(gpus=("g",), memory={"g": 8000}, limited=False)
+    Path("b.yaml").write_text(Path("b.yaml").read_text() + "needs: {gpus: 2}\n")
+    Path("c.yaml").write_text(Path("c.yaml").read_text() + "needs: {gpu_memory: 9GB}\n")
+    with pytest.raises(ConfigError, match=r"c.yaml:\d+:\d+: c needs more than there is") as raised:
+        batch.plan(["."], [], box)
+    assert [(problem.key, problem.expected) for problem in raised.value.problems] == [
+        (("needs", "gpus"), "at most 1 GPU"),
+        (("needs", "gpu_memory"), "at most 8,000 MiB of a GPU"),
+    ]
+    assert len(batch.plan(["."], [], Box())) == 3
+
+
+def test_a_run_that_waits_and_needs_more_than_there_is_stops_nobody_for_ever(folder, outputs):
+    queue, planned = Queue(outputs), batch.plan(["."], ["needs={gpu_memory: 2GiB}"], Box())
+    batch.enqueue(planned, queue)
+    small = Box(gpus=("g",), memory={"g": 1000})
+    with pytest.raises(
+        JobError, match="job 1 needs more than there is\n.*at most 1,000 MiB of a GPU\n.*dlrun queue cancel 1"
+    ):
+        batch.run(queue, small, None, None, lambda entries: None)
 
 
 def test_seeds_follow_from_that_of_the_config_and_make_other_experiments(folder):
