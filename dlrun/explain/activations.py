@@ -52,6 +52,7 @@ def constant_channels(values: np.ndarray) -> list[int]:
 def _draw(subject: Subject, place: int, number: int, name: str, values: np.ndarray) -> Written:
     """The activation `(..., channels)` of one sample in one layer as a file."""
     file = subject.file("activations", subject.stems[place], f"{number:02d}-{name}.png")
+    values = values.reshape(-1) if values.shape[:-1] == (1, 1) else values  # of such channels each would be constant
     constant = constant_channels(values)
     size = " x ".join(map(str, values.shape[:-1]))
     finding = f"{values.shape[-1]} {'channels' if size else 'units'}{f' of {size}' if size else ''}"

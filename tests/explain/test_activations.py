@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlrun.config.loading import load_config
+from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.explain import Options, explain
 from dlrun.explain._layers import all_layers
 from dlrun.explain._pictures import draw_channels
 from dlrun.explain.activations import constant_channels, layer_outputs
+from dlrun.train import train
 
 
 def model_with_a_dead_channel():
@@ -62,6 +63,16 @@ def test_any_layer_of_any_run_may_be_named(digits_run, tmp_path):
     (only,) = explain(run, config, [], Options(what=["activations"], layers=["dense"], samples=1)).written
     assert only.facts["shape"] == [16]
     assert "16 units" in only.finding
+
+
+def test_channels_of_one_pixel_are_shown_as_units(tmp_path, outputs):
+    data, layers = {"name": "digits", "image": True}, [{"Conv2D": {"filters": 3, "kernel_size": 8}}, "Flatten"]
+    training = {"epochs": 1, "batch_size": 512, "tensorboard": False}
+    keys = {"name": "one", "data": data, "model": {"name": "layers", "layers": layers}, "training": training}
+    run = train(config_from_mapping(keys), outputs=outputs)
+    first = explain(run, load_config(run.config_file), [], Options(what=["activations"], samples=1)).written[0]
+    assert first.facts["shape"] == [3]
+    assert "constant" not in first.finding
 
 
 def copied(run, folder):

@@ -41,9 +41,9 @@ def test_the_same_seed_draws_the_same_rows_of_the_validation_part(patches):
 
 
 def test_test_is_read_only_if_asked_and_then_it_counts(run):
-    kinds(run)
+    kinds(run, what=["mistakes"])
     assert run.record()["test_readings"] == []
-    kinds(run, split="test")
+    kinds(run, what=["mistakes"], split="test")
     (reading,) = run.record()["test_readings"]
     assert reading["file"] == "artefacts/explain/explain.json"
 
@@ -84,4 +84,4 @@ def test_a_convnet_is_what_filters_and_heat_maps_need(tmp_path, outputs):
     flat = train(config_from_mapping({"name": "flat", "training": training, **keys}), outputs=outputs)
     with pytest.raises(ConfigError, match="heatmaps does not fit this run: the model has no convolution"):
         kinds(flat, what=["heatmaps"])
-    assert kinds(flat, samples=1)[0] == ["activations", "saliency", "mistakes"]
+    assert kinds(flat, what=["saliency"], samples=1)[0] == ["saliency"]
