@@ -9,6 +9,7 @@ from pathlib import Path
 from dlrun.config.schema import Config, with_section
 from dlrun.data._dataset import Prepared
 from dlrun.data._saved import load_preprocessing, save_preprocessing
+from dlrun.engine.base_weights import with_base_weights
 from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
@@ -93,4 +94,6 @@ def summarise(config: Config) -> ModelTable:
         if config.model is None:
             raise ConfigError("there is no model to summarise", key=("model",))
         data = load_data(config)
-        return describe_model(build_model(with_word_vectors(config, data)[0], data.spec))
+        component = with_word_vectors(config, data)[0]
+        component, _ = with_base_weights(component, config, data.spec, Path("outputs"))
+        return describe_model(build_model(component, data.spec))

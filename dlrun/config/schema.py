@@ -94,10 +94,25 @@ class Output(Section):
     metrics: list[str | dict[str, Any]] | None = Field(None, description="Keras metrics. Empty: by the task.")
 
 
+class Stage(Section):
+    """A part of training with an optimizer of its own, that begins anew."""
+
+    epochs: int = Field(description="Passes over the training part; callbacks may end the stage before.", ge=1)
+    unfreeze: str | None = Field(
+        None,
+        description="What learns from here on, too: a layer and those after it in its model, a model inside the model "
+        "by its name, or all. Empty: no more than before.",
+    )
+    learning_rate: float | None = Field(None, description="Empty: that of `optimizer`.", gt=0)
+
+
 class Training(Section):
     """How long and in what portions."""
 
-    epochs: int = Field(10, description="Passes over the training part.", ge=1)
+    epochs: int = Field(10, description="Passes over the training part; with `stages` the sum of theirs.", ge=1)
+    stages: list[Stage] = Field(
+        default_factory=list, description="Parts of training, one after the other: first the head, then a base, too."
+    )
     batch_size: int = Field(32, description="Samples per step (Keras' default).", ge=1)
     shuffle: bool = Field(True, description="New sample order in each epoch, a function of (seed, epoch).")
     draws: Literal["permutation", "with_replacement"] = Field(
