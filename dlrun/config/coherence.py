@@ -184,16 +184,17 @@ def _check_stages(report: Report, plain: dict[str, Any]) -> None:
     """Report epochs that are not those of the stages."""
     training = plain["training"] if isinstance(plain.get("training"), dict) else {}
     stages = training.get("stages")
-    counts = [stage.get("epochs") for stage in stages if isinstance(stage, dict)] if isinstance(stages, list) else []
-    if counts and all(isinstance(count, int) for count in counts) and training.get("epochs") != sum(counts):
+    stages = stages if isinstance(stages, list) else []
+    counts = [stage["epochs"] for stage in stages if isinstance(stage, dict) and isinstance(stage.get("epochs"), int)]
+    if stages and len(counts) == len(stages) and training.get("epochs") != sum(counts):
         message = f"training.epochs is {training.get('epochs')}, and the stages have {sum(counts)} epochs"
         report.add(("training", "epochs"), message, hint="state them in the stages only: training.stages.0.epochs")
     model = plain["model"] if isinstance(plain.get("model"), dict) else {}
-    learned = isinstance(stages, list) and any(isinstance(one, dict) and one.get("unfreeze") for one in stages)
-    if model.get("name") == "pretrained" and model.get("weights", "") is None and not model.get("trainable"):
-        if not learned:
-            message, hint = "a base without weights that never learns is a random one", "add trainable: true"
-            report.add(("model", "weights"), message, received="null", hint=hint)
+    random = model.get("name") == "pretrained" and model.get("weights", "") is None
+    learned = model.get("trainable") or any(isinstance(one, dict) and one.get("unfreeze") for one in stages)
+    if random and not learned:
+        message = "a base without weights that never learns is a random one"
+        report.add(("model", "weights"), message, received="null", hint="add trainable: true")
 
 
 def _check_strategy(report: Report, plain: dict[str, Any]) -> None:

@@ -110,9 +110,6 @@ class Training(Section):
     """How long and in what portions."""
 
     epochs: int = Field(10, description="Passes over the training part; with `stages` the sum of theirs.", ge=1)
-    stages: list[Stage] = Field(
-        default_factory=list, description="Parts of training, one after the other: first the head, then a base, too."
-    )
     batch_size: int = Field(32, description="Samples per step (Keras' default).", ge=1)
     shuffle: bool = Field(True, description="New sample order in each epoch, a function of (seed, epoch).")
     draws: Literal["permutation", "with_replacement"] = Field(
@@ -124,6 +121,9 @@ class Training(Section):
         None,
         description="Steps that count as an epoch; the next one goes on with the rows that follow. Empty: one pass.",
         ge=1,
+    )
+    stages: list[Stage] = Field(
+        default_factory=list, description="Parts of training, one after the other: first the head, then a base, too."
     )
     class_weight: Literal["balanced"] | dict[str | int, float] | None = Field(
         None, description="Weight of each label in the loss, or 'balanced': n / (classes * count)."

@@ -37,7 +37,8 @@ def _sum_stages(training: Node | None) -> None:
     stages = training.content.get("stages") if training is not None and training.is_mapping else None
     if training is None or stages is None or not stages.is_list or "epochs" in training.content:
         return
-    counts = [stage.content["epochs"].content for stage in stages.content if stage.is_mapping and "epochs" in stage.content]
+    stated = [stage.content.get("epochs") for stage in stages.content if stage.is_mapping]
+    counts = [node.content for node in stated if node is not None]
     if counts and all(isinstance(count, int) for count in counts):
         training.content["epochs"] = Node(sum(counts), stages.place)
 

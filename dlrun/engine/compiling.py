@@ -138,9 +138,7 @@ def logged_names(outputs: Mapping[str, Output], *, validated: bool) -> list[str]
     return [f"val_{name}" for name in known] + known if validated else known
 
 
-def compile_model(
-    model: keras.Model, config: Config, spec: DataSpec, *, learning_rate: float | None = None
-) -> None:
+def compile_model(model: keras.Model, config: Config, spec: DataSpec, *, learning_rate: float | None = None) -> None:
     """Compile with the settled config, at another learning rate if one is given. Raises ConfigError when the model's
     outputs cannot be those of the tasks.
     """

@@ -57,7 +57,7 @@ def _why_not(experiment: Experiment, model: keras.Model) -> str:
 
 @contextlib.contextmanager
 def cached_features(experiment: Experiment, model: keras.Model) -> Iterator[keras.Model]:
-    """The part of a `pretrained` model after its base, and meanwhile features `(rows, ...)` as the experiment's data."""
+    """The part of a `pretrained` model after its base; meanwhile features `(rows, ...)` are the experiment's data."""
     assert experiment.config.model is not None
     names = [layer.name for layer in model.layers]
     pooling, *layers = model.layers[names.index(experiment.config.model.parameters["base"]) + 1 :]

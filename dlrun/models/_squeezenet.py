@@ -9,7 +9,7 @@ import keras
 _FIRE = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 48, 192), (7, 48, 192), (8, 64, 256), (9, 64, 256))
 
 
-def squeezenet(shape: tuple[int, ...], name: str) -> keras.Model:
+def squeezenet(shape: tuple[int | None, ...], name: str) -> keras.Model:
     """Images `(batch, height, width, 3)` to features `(batch, height / 16, width / 16, 512)`; 722,496 parameters.
 
     Iandola et al., arXiv 1602.07360, in the version 1.1 of its authors, whose weights as converted for Keras it takes.

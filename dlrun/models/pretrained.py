@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import keras
@@ -40,16 +41,16 @@ def pretrained(
     """A base that has learned other pictures, then Dense layers that learn these.
 
     Inputs are images `(batch, height, width, channels)`, 0 to 1; grey ones are repeated for the three channels. The
-    base's batch normalisation keeps its statistics, also where the base learns on (Keras' guide to transfer learning),
-    unless it starts without weights. The book's net on VGG16 (DLwP 5.3.1) is `base: vgg16, preprocessing: none,
-    pooling: flatten, hidden: [256], dropout: 0.5`.
+    base's batch normalisation stays as it is, also where the base learns on, unless it starts without weights. The
+    book's net on VGG16 (DLwP 5.3.1) is `base: vgg16, preprocessing: none, pooling: flatten, hidden: [256], dropout:
+    0.5`.
 
     Args:
         spec: What the data looks like.
         base: vgg16, vgg19, resnet50, inception_v3, xception, mobilenet, mobilenet_v2, densenet121, efficientnet_b0 or
             squeezenet.
         weights: `imagenet`: the published file, from the folder `weights` of the data folders, Keras' cache or a
-            download; a path; `{from_run: RUN}`: the same base as that run trained it; null: none, to learn from scratch.
+            download; a path; `{from_run: RUN}`: the same base as that run trained it; null: to learn from scratch.
         alpha: Width multiplier of mobilenet and mobilenet_v2.
         trainable: Whether training changes the base; a layer's name: that layer and those after it. `training.stages`
             can unfreeze it later.
@@ -72,23 +73,18 @@ def pretrained(
     known = APPLICATIONS[base]
     net = _make_base(base, shape, alpha)
     _set_weights(net, base, weights)
-    net.trainable = False
-    if trainable:
+    if weights is not None or trainable is not True:
+        net.trainable = False
+    if trainable and not net.trainable:
         unfreeze(net, "all" if trainable is True else str(trainable), key=("model", "trainable"))
     pixels = inputs if spec.input.shape[-1] == 3 else keras.layers.Concatenate(name="three_channels")([inputs] * 3)
-    maps = net(_scaled(pixels, known.scaling) if preprocessing == "base" else pixels, **_mode(weights))
+    maps = net(_scaled(pixels, known.scaling) if preprocessing == "base" else pixels)
     pools = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
     found = pools.get(pooling, keras.layers.Flatten)()(maps)
     if dropout and not hidden:
         found = keras.layers.Dropout(dropout)(found)
-    found = dense_stack(
-        found, hidden, activation=activation, dropout=dropout, kernel_regularizer=kernel_regularizer
-    )
+    found = dense_stack(found, hidden, activation=activation, dropout=dropout, kernel_regularizer=kernel_regularizer)
     return keras.Model(inputs, output(spec, found, {base}), name="pretrained")
-
-
-def _mode(weights: Any) -> dict[str, bool]:
-    return {} if weights is None else {"training": False}
 
 
 def _check_image(spec: DataSpec) -> tuple[int | None, ...]:
@@ -104,8 +100,8 @@ def _check_image(spec: DataSpec) -> tuple[int | None, ...]:
 
 def _check_base(base: str, alpha: float) -> None:
     if base not in APPLICATIONS:
-        hint = did_you_mean(base, APPLICATIONS)
-        raise ConfigError(f"there is no base {base!r}", key=("model", "base"), expected=listing(APPLICATIONS), hint=hint)
+        hint, key = did_you_mean(base, APPLICATIONS), ("model", "base")
+        raise ConfigError(f"there is no base {base!r}", key=key, expected=listing(APPLICATIONS), hint=hint)
     if alpha != 1.0 and not APPLICATIONS[base].spellings:
         raise ConfigError(f"the base {base} has one width only", key=("model", "alpha"), received=str(alpha))
 
@@ -128,8 +124,10 @@ def _set_weights(net: keras.Model, base: str, weights: Any) -> None:
         return
     if isinstance(weights, str):
         try:
-            net.load_weights(weights)
-        except (ValueError, KeyError, OSError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that stay as they are
+                net.load_weights(weights)
+        except (ValueError, KeyError, OSError, UserWarning) as error:
             raise ConfigError(
                 f"the weights do not fit the base {base}: {first_line(error)}",
                 key=("model", "weights"),
