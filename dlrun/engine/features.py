@@ -84,7 +84,7 @@ def _with_features(experiment: Experiment, front: keras.Model) -> Prepared:
         nonlocal computed
         computed, feeder = True, Feeder.of(data)
         for start in range(0, len(rows), _ROWS):
-            batches = batches_in_order(feeder, rows[start : start + _ROWS], _BATCH, targets=False)
+            batches = batches_in_order(feeder, rows[start : start + _ROWS], _BATCH, "inputs")
             yield NAME, np.asarray(front.predict(batches, verbose=0), "float32")
         return {}
 
