@@ -39,7 +39,7 @@ class Rehearsal:
 
 
 def rehearse(config: Config) -> Rehearsal:
-    """Train two epochs of up to ten batches, save, load, and compare predictions. Raises DlrunError."""
+    """Train two epochs (one of each stage) of up to ten batches, save, load, and compare predictions. Raises DlrunError."""
     with open_session(config), tempfile.TemporaryDirectory(prefix="dlrun-") as folder:
         return _rehearse(config, load_data(config), RunDir(Path(folder)))
 
@@ -75,7 +75,9 @@ def _shortened(config: Config) -> Config:
     steps = config.training.steps_per_epoch
     short = {} if steps is None else {"steps_per_epoch": min(BATCHES, steps)}
     config = with_section(config, "runtime", strategy="none")  # what a session does that is not for training
-    return with_section(config, "training", epochs=2, tensorboard=False, **short)
+    stages = range(len(config.training.stages))
+    config = config.model_copy(update={"training": config.training.with_epochs(max(2, len(stages)), stages)})
+    return with_section(config, "training", tensorboard=False, **short)
 
 
 def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:

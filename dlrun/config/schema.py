@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -156,6 +157,19 @@ class Training(Section):
         "the epoch before, and on with half the learning rate.",
     )
     most_rollbacks: int = Field(3, description="How often a run may go back before it fails (on_nan: rollback).", ge=1)
+
+    def with_epochs(self, epochs: int, began: Sequence[int] = ()) -> Training:
+        """A copy of so many epochs in all. Stages begin where they are to, or where they `began` in a run whose
+        callbacks ended some before; the last one that is left takes the rest.
+        """
+        planned = [sum(stage.epochs for stage in self.stages[:number]) for number in range(len(self.stages))]
+        starts = [start for start in (began or planned) if start < epochs]
+        ends = [*starts[1:], epochs]
+        stages = [
+            stage.model_copy(update={"epochs": end - start})
+            for stage, start, end in zip(self.stages, starts, ends, strict=False)
+        ]
+        return self.model_copy(update={"epochs": epochs, "stages": stages})
 
     def samples_per_epoch(self, rows: int) -> int:
         """How many samples an epoch takes of a training part of so many rows."""

@@ -32,6 +32,9 @@ from dlrun.events import ModelReady, Note
 from dlrun.seeds import child_seed
 
 
+BeginStage = Callable[[int, int], None]  # the number of a stage, and how many epochs are done when it begins
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a routine returns: history (epoch 1 first) and the best epoch, counted from 1."""
@@ -72,14 +75,14 @@ def train_model(
     monitor: tuple[str, str],
     logged: Sequence[str] = (),
     saved_models: dict[str, keras.Model] | None = None,
-    begin_stage: Callable[[int], None] = lambda number: None,
+    begin_stage: BeginStage = lambda number, began: None,
 ) -> Outcome:
     """Train a compiled model on the experiment's data and keep the best of it in the run.
 
     Works for every `keras.Model`, with a `train_step` of its own or not. `logged` are the names it logs, if known, to
     check what callbacks monitor. `saved_models` are the models that the run leaves behind by name; the default is
     `model` itself, as `best.keras` and `last.keras`. `begin_stage` makes the model ready for a stage of
-    `training.stages`, counted from 0; the first one, too.
+    `training.stages`, counted from 0, which begins after so many epochs; for the first one, too.
     Raises TrainingError, Interrupted.
     """
     config, run = experiment.config, experiment.run
@@ -135,16 +138,16 @@ def _fit(
     execution: Execution,
     feeder: Feeder,
     callbacks: Sequence[Any],
-    begin_stage: Callable[[int], None],
+    begin_stage: BeginStage,
 ) -> None:
     """Train to the end, stage by stage; after a loss that was not finite again, from where the recorder has gone back
     to. The recorder is the last of the callbacks.
     """
     recorder: RunRecorder = callbacks[-1]
     stages = stages_of(experiment.config.training)
-    number = recorder.checkpoint.stage if recorder.checkpoint else 0
+    number = recorder.stage
     while number < len(stages):
-        begin_stage(number)
+        begin_stage(number, recorder.stage_began)
         whole_epochs = execution.mode == "whole_epoch"
         steps = make_steps(model, feeder, jit_compile=execution.jit_compile) if whole_epochs else None
         try:
@@ -174,7 +177,7 @@ def _fit_stage(
     if checkpoint and steps_done:
         _make_metrics(model, checkpoint, feeder, rows)
     logs = dict(checkpoint.state["logs"]) if checkpoint else {}
-    end = (checkpoint.stage_began if checkpoint else progress.stage_began) + most_epochs
+    end = recorder.stage_began + most_epochs
     epochs = range(done, done if checkpoint and checkpoint.stopped else end)
     hooks = [clock, recorder.watch, *callbacks]
     if steps is not None:

@@ -18,8 +18,9 @@ def stages_of(training: Training) -> list[Stage]:
     return list(training.stages) or [Stage(epochs=training.epochs)]  # type: ignore[call-arg]
 
 
-def begin_stage(model: keras.Model, experiment: Experiment, number: int) -> None:
-    """Unfreeze what the stages up to `number` (counted from 0) say, compile with that stage's rate, tell and record it.
+def begin_stage(model: keras.Model, experiment: Experiment, number: int, began: int) -> None:
+    """Unfreeze what the stages up to `number` (counted from 0) say, compile with that stage's rate, tell and record it with the epochs
+    done when it `began`.
 
     A model without stages is left as it is. Raises ConfigError when a stage names a layer that is not there.
     """
@@ -34,6 +35,7 @@ def begin_stage(model: keras.Model, experiment: Experiment, number: int) -> None
     learning = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     found = {
+        "began": began,
         "epochs": stage.epochs,
         "unfreeze": stage.unfreeze,
         "learning_rate": rate,

@@ -32,7 +32,7 @@ def fit(experiment: Experiment) -> Outcome:
             model.optimizer = head.optimizer  # best.keras holds its state
             return train_model(head, experiment, monitor=watched, logged=logged, saved_models={"": model})
 
-    def begin(number: int) -> None:
-        begin_stage(model, experiment, number)
+    def begin(number: int, began: int) -> None:
+        begin_stage(model, experiment, number, began)
 
     return train_model(model, experiment, monitor=watched, logged=logged, begin_stage=begin)

@@ -8,6 +8,8 @@ from dlrun.config.loading import config_from_mapping
 from dlrun.errors import ConfigError, DataError
 from dlrun.evaluate import evaluate
 from dlrun.models._squeezenet import squeezenet
+from dlrun.rehearse import rehearse
+from dlrun.studies.retrain import plan
 from dlrun.train import train
 
 
@@ -131,3 +133,16 @@ def test_a_stage_that_names_no_layer_says_which_there_are(small, outputs):
 def test_epochs_are_those_of_the_stages(small):
     with pytest.raises(ConfigError, match=r"training.epochs is 5, and the stages have 2 epochs"):
         small({"epochs": 5, "stages": [{"epochs": 2}]})
+
+
+def test_a_retrained_run_repeats_the_stages_up_to_its_best_epoch(small, outputs):
+    stages = [{"epochs": 1}, {"epochs": 3, "unfreeze": "fire9_squeeze1x1", "learning_rate": 1e-4}]
+    config = small({"stages": stages})
+    final, _ = plan(train(config, outputs=outputs), config, epochs=3)
+    assert [(stage.epochs, stage.unfreeze) for stage in final.training.stages] == [(1, None), (2, "fire9_squeeze1x1")]
+    assert final.training.epochs == 3
+
+
+def test_a_dry_run_goes_through_every_stage(small):
+    with pytest.raises(ConfigError, match="no layer 'fire99'"):
+        rehearse(small({"stages": [{"epochs": 50}, {"epochs": 50, "unfreeze": "fire99"}]}))
