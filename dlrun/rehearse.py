@@ -39,7 +39,7 @@ class Rehearsal:
 
 
 def rehearse(config: Config) -> Rehearsal:
-    """Train two epochs (one of each stage) of up to ten batches, save, load, and compare predictions. Raises DlrunError."""
+    """Train two epochs (one of each stage) of up to ten batches, save, load, compare predictions. Raises DlrunError."""
     with open_session(config), tempfile.TemporaryDirectory(prefix="dlrun-") as folder:
         return _rehearse(config, load_data(config), RunDir(Path(folder)))
 

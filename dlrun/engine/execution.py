@@ -31,7 +31,6 @@ from dlrun.engine.whole_epoch import Steps, fit_whole_epochs, make_steps
 from dlrun.events import ModelReady, Note
 from dlrun.seeds import child_seed
 
-
 BeginStage = Callable[[int, int], None]  # the number of a stage, and how many epochs are done when it begins
 
 

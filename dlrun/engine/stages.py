@@ -19,8 +19,8 @@ def stages_of(training: Training) -> list[Stage]:
 
 
 def begin_stage(model: keras.Model, experiment: Experiment, number: int, began: int) -> None:
-    """Unfreeze what the stages up to `number` (counted from 0) say, compile with that stage's rate, tell and record it with the epochs
-    done when it `began`.
+    """Unfreeze what the stages up to `number` (counted from 0) say, compile with that stage's rate, tell and record it;
+    so many epochs are done when it `began`.
 
     A model without stages is left as it is. Raises ConfigError when a stage names a layer that is not there.
     """

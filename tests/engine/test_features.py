@@ -95,6 +95,7 @@ def test_features_of_a_base_that_learns_are_not_cached(small, outputs, model, tr
 
 
 def test_the_published_weights_are_asked_for_by_name(small, outputs, monkeypatch):
+    monkeypatch.delenv("DLRUN_DATA", raising=False)
     monkeypatch.setattr("dlrun.data._sources.unreachable", lambda url: "no connection")
     with pytest.raises(DataError, match="squeezenet are not there: squeezenet_weights"):
         train(small(weights="imagenet"), outputs=outputs)
