@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from dlrun.config.schema import Stage, Training
+from dlrun.config.training_schema import Stage, Training
 from dlrun.engine.compiling import compile_model
 from dlrun.engine.resolve import Experiment
 from dlrun.events import Note
