@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlrun.applications import APPLICATIONS
 from dlrun.config.schema import Component, Config
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, UnknownNameError
@@ -23,6 +24,8 @@ PUBLISHED: dict[str, tuple[tuple[str, ...], ...]] = {
     "mnist": (("mnist.npz",), _IDX),
     "reuters": (("reuters.npz",),),
 }
+WEIGHTS = "weights"  # the folder of a data folder where the weights of pretrained bases lie
+KERAS_MODELS = "../models"  # where Keras keeps them, seen from its folder for datasets
 _CACHE_FOLDERS = {"fashion_mnist": "fashion-mnist", "cifar10": "cifar-10-batches-py-target"}
 
 
@@ -55,15 +58,28 @@ def find_data(config: Config) -> FoundData:
     paths = _paths(DATASETS, config.data, "DataPath")
     if config.model:
         paths += _paths(MODELS, config.model, "WordVectors")
+        weights = _paths(MODELS, config.model, "BaseWeights")
+        paths += [one for one in weights if isinstance(one, str) and one != "imagenet"]
+        if "imagenet" in weights:
+            found, missing = find_published_weights(config.model, context)
     if name in PUBLISHED:
-        found = find_published(name, context)
-        missing = [] if found else [" or ".join(group[0] for group in PUBLISHED[name])]
+        files = find_published(name, context)
+        found += files
+        missing += [] if files else [" or ".join(group[0] for group in PUBLISHED[name])]
     for path in paths:
         try:
             found.append(context.locate(path))
         except DataError:
             missing.append(path)
     return FoundData(found, missing)
+
+
+def find_published_weights(model: Component, context: DataContext) -> tuple[list[Path], list[str]]:
+    """The file of ImageNet weights, for pictures of any size, and its name if there is none."""
+    base = APPLICATIONS.get(str(model.parameters.get("base")))
+    names = base.weights_files(float(model.parameters.get("alpha") or 1)) if base else []
+    files = [file for name in names if (file := context.find_file(name, WEIGHTS, KERAS_MODELS))]
+    return files[:1], [] if files else names[:1]
 
 
 def find_published(dataset: str, context: DataContext) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dlrun.config.schema import Config, with_section
 from dlrun.data._dataset import Prepared
 from dlrun.data._saved import load_preprocessing, save_preprocessing
+from dlrun.engine.base_weights import with_base_weights
 from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
@@ -38,7 +39,7 @@ class Rehearsal:
 
 
 def rehearse(config: Config) -> Rehearsal:
-    """Train two epochs of up to ten batches, save, load, and compare predictions. Raises DlrunError."""
+    """Train two epochs (one of each stage) of up to ten batches, save, load, compare predictions. Raises DlrunError."""
     with open_session(config), tempfile.TemporaryDirectory(prefix="dlrun-") as folder:
         return _rehearse(config, load_data(config), RunDir(Path(folder)))
 
@@ -74,7 +75,9 @@ def _shortened(config: Config) -> Config:
     steps = config.training.steps_per_epoch
     short = {} if steps is None else {"steps_per_epoch": min(BATCHES, steps)}
     config = with_section(config, "runtime", strategy="none")  # what a session does that is not for training
-    return with_section(config, "training", epochs=2, tensorboard=False, **short)
+    stages = range(len(config.training.stages))
+    config = config.model_copy(update={"training": config.training.with_epochs(max(2, len(stages)), stages)})
+    return with_section(config, "training", tensorboard=False, **short)
 
 
 def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:
@@ -93,4 +96,6 @@ def summarise(config: Config) -> ModelTable:
         if config.model is None:
             raise ConfigError("there is no model to summarise", key=("model",))
         data = load_data(config)
-        return describe_model(build_model(with_word_vectors(config, data)[0], data.spec))
+        component = with_word_vectors(config, data)[0]
+        component, _ = with_base_weights(component, config, data.spec, Path("outputs"))
+        return describe_model(build_model(component, data.spec))

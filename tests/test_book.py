@@ -56,6 +56,14 @@ PARAMETERS = {
     "cats_dogs_augmented": 3_453_121,
     "cats_dogs_first500_baseline": 3_453_121,
     "cats_dogs_first500_augmented": 3_453_121,
+    "vgg16_feature_dense": 14_714_688 + 2_097_665,
+    "vgg16_frozen_augmented": 14_714_688 + 2_097_665,
+    "vgg16_unfrozen_all": 14_714_688 + 2_097_665,
+    "vgg16_finetune": 14_714_688 + 2_097_665,
+    "mobilenet_v2_first500_features": 410_208 + 1280 * 256 + 256 + 257,
+    "mobilenet_v2_first500_frozen_augmented": 410_208 + 1280 * 256 + 256 + 257,
+    "mobilenet_v2_first500_finetune": 410_208 + 1280 * 256 + 256 + 257,
+    "squeezenet_first500_features": 722_496 + 512 * 256 + 256 + 257,
     "imdb_embed8_flatten": 80_161,
     "imdb_embed8_flatten_first_words": 80_161,
     "imdb_raw_scratch_200": 1_320_065,
@@ -121,6 +129,8 @@ def _model(name):
     model = config.model
     if model.parameters.get("vectors"):  # the file of vectors becomes an array before the model is built
         model = Component(**{**model.model_dump(), "vectors": np.zeros((10_000, 100), "float32")})
+    if model.name == "pretrained":  # counted without the files of weights
+        model = Component(**{**model.model_dump(), "weights": None})
     return build_model(model, _spec(config.data))
 
 

@@ -26,6 +26,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     _check_kfold(report, plain.get("kfold"), split)
     _check_class_weight(report, plain)
     _check_draws(report, plain)
+    _check_stages(report, plain)
     _check_strategy(report, plain)
     check_space(report, plain)
     check_graph(report, plain)
@@ -177,6 +178,23 @@ def _check_draws(report: Report, plain: dict[str, Any]) -> None:
         key: Key = ("training", "shuffle")
         message = "training.shuffle is false, and draws with replacement have no order"
         report.add(key, message, hint="remove one of both")
+
+
+def _check_stages(report: Report, plain: dict[str, Any]) -> None:
+    """Report epochs that are not those of the stages."""
+    training = plain["training"] if isinstance(plain.get("training"), dict) else {}
+    stages = training.get("stages")
+    stages = stages if isinstance(stages, list) else []
+    counts = [stage["epochs"] for stage in stages if isinstance(stage, dict) and isinstance(stage.get("epochs"), int)]
+    if stages and len(counts) == len(stages) and training.get("epochs") != sum(counts):
+        message = f"training.epochs is {training.get('epochs')}, and the stages have {sum(counts)} epochs"
+        report.add(("training", "epochs"), message, hint="state them in the stages only: training.stages.0.epochs")
+    model = plain["model"] if isinstance(plain.get("model"), dict) else {}
+    random = model.get("name") == "pretrained" and model.get("weights", "") is None
+    learned = model.get("trainable") or any(isinstance(one, dict) and one.get("unfreeze") for one in stages)
+    if random and not learned:
+        message = "a base without weights that never learns is a random one"
+        report.add(("model", "weights"), message, received="null", hint="add trainable: true")
 
 
 def _check_strategy(report: Report, plain: dict[str, Any]) -> None:

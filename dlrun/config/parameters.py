@@ -14,7 +14,7 @@ from dlrun.config.arguments import Taker, check_arguments, check_type, literal_d
 from dlrun.config.graph_nodes import check_nodes
 from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
-from dlrun.config.types import PATHS, Type, from_source
+from dlrun.config.types import PATHS, Type, describe, from_source
 from dlrun.errors import Key, PluginError, UnknownNameError
 from dlrun.files import expand_home
 from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
@@ -190,7 +190,20 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
         return check_transforms(report, key, value)
     if wanted.name == "Augment":
         return _check_augment(report, key, value)
+    if wanted.name == "BaseWeights":
+        return _check_base_weights(report, key, value)
     return data_path(report, key, value) if wanted.name in PATHS and isinstance(value, str) else value
+
+
+def _check_base_weights(report: Report, key: Key, value: Any) -> Any:
+    """`imagenet`, a path or `{from_run: RUN}`; a run is named by its path, too."""
+    if isinstance(value, str):
+        return value if value == "imagenet" else data_path(report, key, value)
+    if isinstance(value, dict) and list(value) == ["from_run"] and isinstance(value["from_run"], str):
+        return {"from_run": data_path(report, (*key, "from_run"), value["from_run"])}
+    expected = describe(Type("BaseWeights"))
+    report.add(key, f"{dotted(key)} names no weights", received=show_value(value), expected=expected)
+    return value
 
 
 def _check_augment(report: Report, key: Key, value: Any) -> Any:

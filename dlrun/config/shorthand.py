@@ -25,10 +25,22 @@ def expand(root: Node) -> None:
     for output in outputs.content.values() if outputs is not None and outputs.is_mapping else ():
         if output.is_mapping:
             _list(output.content.get("metrics"))
+    _sum_stages(root.content.get("training"))
     callbacks = root.content.get("callbacks")
     if callbacks is not None and callbacks.is_list:
         for item in callbacks.content:
             _wrap(item, "name")
+
+
+def _sum_stages(training: Node | None) -> None:
+    """The epochs of all stages are those of the run."""
+    stages = training.content.get("stages") if training is not None and training.is_mapping else None
+    if training is None or stages is None or not stages.is_list or "epochs" in training.content:
+        return
+    stated = [stage.content.get("epochs") for stage in stages.content if stage.is_mapping]
+    counts = [node.content for node in stated if node is not None]
+    if counts and all(isinstance(count, int) for count in counts):
+        training.content["epochs"] = Node(sum(counts), stages.place)
 
 
 def _list(node: Node | None) -> None:

@@ -12,7 +12,10 @@ from dlrun.config.nodes import is_number
 from dlrun.errors import Key
 
 PATHS = ("DataPath", "WordVectors")
-SPECIAL = ("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", *PATHS)
+SPECIAL = (
+    *("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "BaseWeights"),
+    *PATHS,
+)
 _WORDS = {
     "int": ("an integer", "integers"),
     "float": ("a number", "numbers"),
@@ -34,6 +37,7 @@ _WORDS = {
     "Nodes": ("a mapping of nodes", "mappings of nodes"),
     "Transforms": ("a list of transforms", "lists of transforms"),
     "Augment": ("a mapping of variations", "mappings of variations"),
+    "BaseWeights": ("imagenet, a path, {from_run: RUN} or null", "weights"),
     "DataPath": ("a path", "paths"),
     "WordVectors": ("a path", "paths"),
 }

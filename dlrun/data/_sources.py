@@ -23,8 +23,8 @@ READ_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Download:
-    """A published file: its address, the hash (SHA-256 or MD5, by length) that a download must have, and the folder of
-    Keras' cache that Keras keeps it in, if it has one.
+    """A published file: its address, the hash (SHA-256 or MD5, by length) that a download must have (empty: none is
+    known), and the folder of Keras' cache for datasets that Keras keeps it in, if it has one.
     """
 
     url: str
@@ -85,7 +85,7 @@ class DataContext:
 
     def _places(self, file_name: str, dataset: str, cache_folder: str) -> list[Path]:
         places = [place / file_name for folder in self._folders() for place in (folder / dataset, folder)]
-        return [*places, keras_cache() / cache_folder / file_name]
+        return [*dict.fromkeys(places), Path(os.path.normpath(keras_cache() / cache_folder / file_name))]
 
 
 def keras_cache() -> Path:
@@ -126,8 +126,8 @@ def _fetch(file_name: str, download: Download) -> tuple[Path | None, str]:
             path = keras.utils.get_file(
                 file_name,
                 download.url,
-                file_hash=download.file_hash,
-                cache_subdir=str(Path("datasets", download.cache_folder)),
+                file_hash=download.file_hash or None,
+                cache_subdir=os.path.normpath(Path("datasets", download.cache_folder)),
             )
     except (OSError, ValueError) as error:
         return None, f"download failed: {error}"

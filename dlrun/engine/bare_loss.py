@@ -17,6 +17,8 @@ def log_bare_loss(model: keras.Model) -> None:
     """
     if has_own_steps(model) or not penalised(model):
         return
+    if hasattr(model, NAME):  # compiled anew
+        return
     compute_loss, mean = model.compute_loss, keras.metrics.Mean(name=NAME)
 
     def compute_and_log(

@@ -62,6 +62,16 @@ class Checkpoint:
         return bool(self.state["stopped"])
 
     @property
+    def stage(self) -> int:
+        """The stage that was running, counted from 0."""
+        return int(self.state.get("stage", 0))
+
+    @property
+    def stage_began(self) -> int:
+        """Epochs done when it began."""
+        return int(self.state.get("stage_began", 0))
+
+    @property
     def good(self) -> Checkpoint | None:
         """The end of the last whole epoch, to roll back to: this one, or what one inside an epoch holds of it."""
         if not self.step:
@@ -109,6 +119,8 @@ def take(
         "best_epoch": progress.best_epoch,
         "stopped": progress.stopped,
         "rollbacks": list(progress.rollbacks),
+        "stage": progress.stage,
+        "stage_began": progress.stage_began,
         "callbacks": states.entries,
     }
     return Checkpoint(folder / _name(progress.epochs, progress.step), state, arrays)
@@ -270,6 +282,8 @@ def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[kera
         dict(state["logs"]),
         float(state["elapsed"]),
         list(state.get("rollbacks", [])),
+        checkpoint.stage,
+        checkpoint.stage_began,
     )
 
 

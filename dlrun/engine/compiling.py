@@ -138,18 +138,23 @@ def logged_names(outputs: Mapping[str, Output], *, validated: bool) -> list[str]
     return [f"val_{name}" for name in known] + known if validated else known
 
 
-def compile_model(model: keras.Model, config: Config, spec: DataSpec) -> None:
-    """Compile with the settled config. Raises ConfigError when the model's outputs cannot be those of the tasks."""
+def compile_model(model: keras.Model, config: Config, spec: DataSpec, *, learning_rate: float | None = None) -> None:
+    """Compile with the settled config, at another learning rate if one is given. Raises ConfigError when the model's
+    outputs cannot be those of the tasks.
+    """
     outputs = settled_outputs(config, spec)
     several = len(outputs) > 1
     _check_outputs(model, spec, outputs)
+    optimizer = config.optimizer
+    if learning_rate is not None:
+        optimizer = optimizer.model_copy(update={"learning_rate": learning_rate})
     losses, metrics = {}, {}
     for name, output in outputs.items():
         assert output.loss is not None, "settled before"
         key: Key = ("outputs", name) if several else ()
         losses[name], metrics[name] = make_loss(output.loss, key), make_metrics(output.metrics or [], key)
     model.compile(
-        optimizer=make_optimizer(config.optimizer),
+        optimizer=make_optimizer(optimizer),
         loss=losses if several else next(iter(losses.values())),
         loss_weights={name: output.weight for name, output in outputs.items()} if several else None,
         metrics=metrics if several else next(iter(metrics.values())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,15 @@ from dlrun.engine.resolve import Experiment
 from dlrun.engine.saving import save_models
 from dlrun.engine.session import computes_on_gpu, set_jit_compile
 from dlrun.engine.signals import stop_on_signals
+from dlrun.engine.stages import stages_of
 from dlrun.engine.stepwise import fit_stepwise
 from dlrun.engine.variables import metrics_variables
 from dlrun.engine.weighting import sample_weights
 from dlrun.engine.whole_epoch import Steps, fit_whole_epochs, make_steps
 from dlrun.events import ModelReady, Note
 from dlrun.seeds import child_seed
+
+BeginStage = Callable[[int, int], None]  # the number of a stage, and how many epochs are done when it begins
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,14 @@ def train_model(
     monitor: tuple[str, str],
     logged: Sequence[str] = (),
     saved_models: dict[str, keras.Model] | None = None,
+    begin_stage: BeginStage = lambda number, began: None,
 ) -> Outcome:
     """Train a compiled model on the experiment's data and keep the best of it in the run.
 
     Works for every `keras.Model`, with a `train_step` of its own or not. `logged` are the names it logs, if known, to
     check what callbacks monitor. `saved_models` are the models that the run leaves behind by name; the default is
-    `model` itself, as `best.keras` and `last.keras`.
+    `model` itself, as `best.keras` and `last.keras`. `begin_stage` makes the model ready for a stage of
+    `training.stages`, counted from 0, which begins after so many epochs; for the first one, too.
     Raises TrainingError, Interrupted.
     """
     config, run = experiment.config, experiment.run
@@ -91,18 +96,19 @@ def train_model(
     validated = "validation" in experiment.data.splits
     seconds, steps = config.training.checkpoint_every_seconds, config.training.checkpoint_every_steps
     plan = RecordingPlan(run, *monitor, validated, saved, seconds, steps, tensorboard, rollbacks)
-    _announce(model, experiment, monitor, execution)
+    whole = saved.get("", model)
+    _announce(whole, experiment, monitor, execution)
     _tell_left_over(experiment)
     with stop_on_signals() as stop_asked:
         recorder = RunRecorder(plan, callbacks, experiment.emit, stop_asked=stop_asked.is_set, checkpoint=checkpoint)
         try:
-            _fit(model, experiment, execution, feeder, callbacks, recorder)
+            _fit(model, experiment, execution, feeder, [*callbacks, recorder], begin_stage)
         except BaseException:
             if recorder.progress.epochs:
                 run.write_history(recorder.progress.history, recorder.progress.seconds)
             raise
         save_models(run, "last", saved)  # in here, so that a signal now does not end the run
-    return Outcome(recorder.progress, *monitor, model.count_params())
+    return Outcome(recorder.progress, *monitor, whole.count_params())
 
 
 def _settle_execution(
@@ -130,37 +136,48 @@ def _fit(
     experiment: Experiment,
     execution: Execution,
     feeder: Feeder,
-    callbacks: Sequence[keras.callbacks.Callback],
-    recorder: RunRecorder,
+    callbacks: Sequence[Any],
+    begin_stage: BeginStage,
 ) -> None:
-    """Train to the end; after a loss that was not finite again, from where the recorder has gone back to."""
-    whole_epochs = execution.mode == "whole_epoch"
-    steps = make_steps(model, feeder, jit_compile=execution.jit_compile) if whole_epochs else None
-    while True:
+    """Train to the end, stage by stage; after a loss that was not finite again, from where the recorder has gone back
+    to. The recorder is the last of the callbacks.
+    """
+    recorder: RunRecorder = callbacks[-1]
+    stages = stages_of(experiment.config.training)
+    number = recorder.stage
+    while number < len(stages):
+        begin_stage(number, recorder.stage_began)
+        whole_epochs = execution.mode == "whole_epoch"
+        steps = make_steps(model, feeder, jit_compile=execution.jit_compile) if whole_epochs else None
         try:
-            _fit_from(recorder.checkpoint, model, experiment, steps, feeder, [*callbacks, recorder])
-            return
+            _fit_stage(stages[number].epochs, model, experiment, steps, feeder, callbacks)
         except Diverged as diverged:
             recorder.roll_back(diverged)
+        else:
+            number += 1
+            if number < len(stages):
+                recorder.next_stage(number)
 
 
-def _fit_from(
-    checkpoint: Checkpoint | None,
+def _fit_stage(
+    most_epochs: int,
     model: keras.Model,
     experiment: Experiment,
     steps: Steps | None,
     feeder: Feeder,
     callbacks: Sequence[Any],
 ) -> None:
-    """Train from a checkpoint, or from the start; the last of the callbacks is the recorder."""
+    """Train a stage from its beginning, or from the recorder's checkpoint inside it."""
     training, splits = experiment.config.training, experiment.data.splits
     recorder, rows, validation = callbacks[-1], splits["training"], splits.get("validation")
-    done, steps_done = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
+    checkpoint, progress = recorder.checkpoint, recorder.progress
+    done, steps_done = (checkpoint.epoch, checkpoint.step) if checkpoint else (progress.epochs, 0)
     clock = _EpochClock(experiment, done, steps_done)
     if checkpoint and steps_done:
         _make_metrics(model, checkpoint, feeder, rows)
     logs = dict(checkpoint.state["logs"]) if checkpoint else {}
-    epochs = range(done, done if checkpoint and checkpoint.stopped else training.epochs)
+    end = recorder.stage_began + most_epochs
+    epochs = range(done, done if checkpoint and checkpoint.stopped else end)
     hooks = [clock, recorder.watch, *callbacks]
     if steps is not None:
         fit_whole_epochs(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from dlrun.config.schema import Training
+from dlrun.config.training_schema import Training
 from dlrun.data._dataset import Arrays, Encoder, Prepared
 from dlrun.seeds import child_seed
 from dlrun.spec import Task

@@ -244,11 +244,10 @@ def _fitting(config: Config, run: str, best_epoch: int, history: Sequence[Mappin
     best, late = int(np.argmin(held_out)), max(2, epochs // 5)
     earlier = min(held_out[:-late])
     if best == epochs - 1 and held_out[best] < 0.99 * earlier:
-        yield Finding(
-            "under_fitting",
-            f"val_{name} was still falling in epoch {epochs} (DLwP 4.4); go on: "
-            f"dlrun train --resume {run} -s training.epochs={2 * epochs}",
-        )
+        more = f"dlrun train --resume {run} -s training.epochs={2 * epochs}"
+        if config.training.stages:
+            more = f"a new run with more epochs in the last of training.stages ({run} had {epochs} in all)"
+        yield Finding("under_fitting", f"val_{name} was still falling in epoch {epochs} (DLwP 4.4); go on: {more}")
     elif epochs - 1 - best >= late and held_out[-1] > 1.1 * held_out[best] and history[-1][name] < history[best][name]:
         yield Finding(
             "over_fitting",

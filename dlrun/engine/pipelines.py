@@ -23,9 +23,7 @@ def training_batches(feeder: Feeder, order: Order, rows: int, batch_size: int) -
     return _shared(_make_pipeline(feeder, shared_order, kept, batch_size, "training"), kept, batch_size)
 
 
-def batches_in_order(
-    feeder: Feeder, rows: np.ndarray, batch_size: int, purpose: Purpose = "validation"
-) -> Any:
+def batches_in_order(feeder: Feeder, rows: np.ndarray, batch_size: int, purpose: Purpose = "validation") -> Any:
     """A pipeline over fixed rows, for validation and prediction."""
     rows = rows[: len(rows) - left_over(len(rows))]
     return _shared(_make_pipeline(feeder, lambda: (rows, 0, 0), len(rows), batch_size, purpose), len(rows), batch_size)

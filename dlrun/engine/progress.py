@@ -14,7 +14,8 @@ class Progress:
 
     `step` counts the steps done in the running epoch, 0 between two epochs; `logs` is what the last of them logged and
     `elapsed` the seconds since the epoch began. `rollbacks` has one entry for each: the epoch and step whose loss was
-    not finite, counted from 1, and the learning rate from there on.
+    not finite, counted from 1, and the learning rate from there on. `stage` is the running one, counted from 0, which
+    began after `stage_began` epochs.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -26,6 +27,8 @@ class Progress:
     logs: dict[str, float] = field(default_factory=dict)
     elapsed: float = 0.0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
+    stage: int = 0
+    stage_began: int = 0
 
     @property
     def epochs(self) -> int:

@@ -177,6 +177,27 @@ class RunRecorder(keras.callbacks.Callback):
             f"stopped after {where}", resumable=True, hint=f"go on with: dlrun train --resume {short(self.run.path)}"
         )
 
+    @property
+    def stage(self) -> int:
+        """The stage that trains, or from whose checkpoint training goes on, counted from 0."""
+        return self.checkpoint.stage if self.checkpoint else self.progress.stage
+
+    @property
+    def stage_began(self) -> int:
+        """Epochs done when it began."""
+        return self.checkpoint.stage_began if self.checkpoint else self.progress.stage_began
+
+    def next_stage(self, following: int) -> None:
+        """Let the stage `following`, counted from 0, begin: with callbacks as new, and no checkpoint to go on from.
+
+        Raises Interrupted when a stop was asked for.
+        """
+        if self.stop_asked():
+            raise self._interruption()
+        self.progress.stage, self.progress.stage_began, self.progress.stopped = following, self.progress.epochs, False
+        self.checkpoint = None
+        continue_logs(self._csv_logs, self.progress.epochs)
+
     def roll_back(self, diverged: Diverged) -> None:
         """Go back to the end of the last whole epoch with half the learning rate: training begins anew from
         `checkpoint`. Raises Diverged, with what is kept of the run, when it may not or has done so too often.

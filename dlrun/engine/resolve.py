@@ -21,6 +21,7 @@ from dlrun.data._dataset import Dataset, Prepared
 from dlrun.data._prepare import prepare_dataset, read_dataset
 from dlrun.data._saved import Saved
 from dlrun.data_places import data_context
+from dlrun.engine.base_weights import with_base_weights
 from dlrun.engine.pretrained import with_word_vectors
 from dlrun.engine.saving import loading_trouble
 from dlrun.engine.session import Session, start_session
@@ -57,7 +58,10 @@ class Experiment:
         if self.config.model is None:
             raise ConfigError("this routine needs a model", key=("model",), hint="dlrun list models")
         component, covered = with_word_vectors(self.config, self.data)
+        component, weights = with_base_weights(component, self.config, self.data.spec, self.run.path.parents[1])
         model = build_model(component, self.data.spec)
+        if weights:
+            self.run.update(base_weights=weights)
         for coverage in covered:
             self.emit(Note(str(coverage)))
         if covered:

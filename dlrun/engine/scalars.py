@@ -46,6 +46,7 @@ class ScalarLog:
         """Close the files."""
         for writer in self._writers.values():
             writer.close()
+        self._writers = {}
 
     def _writer(self, part: str) -> Any:
         if part not in self._writers:

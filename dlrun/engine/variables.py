@@ -45,7 +45,9 @@ def best_state(model: keras.Model) -> list[np.ndarray]:
 def set_best_state(model: keras.Model, values: Sequence[np.ndarray]) -> None:
     """The reverse of `best_state`. Raises RunDirError when the values are of another model."""
     variables = _saved_variables(model)
-    if len(values) != len(variables):
+    if len(values) != len(variables):  # of an earlier stage, whose optimizer had other variables
+        variables, values = model.weights, values[: len(model.weights)]
+    if [tuple(one.shape) for one in variables] != [value.shape for value in values]:
         raise RunDirError("the checkpoint's best weights are of another model, or of an older dlrun")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

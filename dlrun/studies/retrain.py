@@ -27,12 +27,13 @@ def plan(
         notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
     if config.split.training is not None:
         notes.append("all rows outside of test train, those that split.training left out included")
-    training = {"epochs": best, "batch_size": batch_size or config.training.batch_size}
+    began = [stage["began"] for stage in run.record().get("stages", [])]
+    training = config.training.with_epochs(best, began)
     return config.model_copy(
         update={
             "name": f"{config.name.removesuffix('-retrain')}-retrain",
             "split": config.split.model_copy(update={"validation": 0, "training": None, "fold": None}),
-            "training": config.training.model_copy(update=training),
+            "training": training.model_copy(update={"batch_size": batch_size or training.batch_size}),
             "monitor": Monitor(),  # type: ignore[call-arg]
             "callbacks": kept,
             "expect": [],

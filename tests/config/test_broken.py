@@ -11,7 +11,7 @@ import pytest
 
 from dlrun import keras_names
 from dlrun.config.loading import load_config
-from dlrun.config.schema import Training
+from dlrun.config.training_schema import Training
 from dlrun.errors import ConfigError, listing
 from dlrun.registry import DATASETS, MODELS, TRANSFORMS
 

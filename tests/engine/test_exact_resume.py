@@ -47,7 +47,29 @@ def own_step(spec):
     hidden = keras.layers.Dropout(0.4)(keras.layers.Dense(8, "relu")(inputs))
     return OwnStep(inputs, keras.layers.Dense(10, "softmax")(hidden))
 '''
+NESTED = """
+import dlrun
+import keras
+
+
+@dlrun.model("nested")
+def nested(spec):
+    inputs = keras.Input((64,))
+    first = keras.layers.Dense(8, "relu", name="first")(inputs)
+    normal = keras.layers.BatchNormalization(name="normal")(first)
+    base = keras.Model(inputs, keras.layers.Dense(8, "relu", name="second")(normal), name="base")
+    base.trainable = False
+    images = keras.Input((64,))
+    found = keras.layers.Dropout(0.4)(base(images))
+    return keras.Model(images, keras.layers.Dense(10, "softmax")(found))
+"""
 NETS = {
+    "stages": {
+        "plugins": ["nested.py"],
+        "model": "nested",
+        "training": {**TRAINING, "stages": [{"epochs": 2}, {"epochs": 2, "unfreeze": "second", "learning_rate": 1e-4}]},
+        "callbacks": [{"name": "EarlyStopping", "patience": 3, "restore_best_weights": True}, {"name": "CSVLogger"}],
+    },
     "all at once": {
         "plugins": ["noisy.py"],
         "data": "noisy_digits",
@@ -102,6 +124,7 @@ def small(tmp_path_factory):
     (folder / "noisy.py").write_text(NOISY)
 
     (folder / "own_step.py").write_text(OWN_STEP)
+    (folder / "nested.py").write_text(NESTED)
 
     def make(mode, *, jit_compile=False, **keys):
         if "plugins" in keys:
@@ -174,6 +197,7 @@ def weights_in(file):
 
 
 QUICK = [(mode, "all at once", moment) for mode in MODES for moment in MOMENTS if "end" not in moment]
+QUICK += [(mode, "stages", moment) for mode in MODES for moment in ("at the end of epoch 2", "in epoch 3")]
 QUICK += [(mode, "draws with replacement", "in epoch 3") for mode in MODES]
 SLOW = [(mode, net, "in epoch 3") for mode in MODES for net in NETS]
 SLOW += [(mode, "all at once", "at the end of epoch 2") for mode in MODES]

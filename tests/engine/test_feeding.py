@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dlrun.config.loading import config_from_mapping
-from dlrun.config.schema import Training
+from dlrun.config.training_schema import Training
 from dlrun.engine.feeding import Feeder, sample_order, targets_for_model
 from dlrun.engine.pipelines import batches_in_order, training_batches
 from dlrun.engine.resolve import load_data
