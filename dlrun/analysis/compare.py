@@ -11,6 +11,7 @@ from typing import Any
 
 from dlrun.analysis._differences import MISSING, OPEN, differing, left_open
 from dlrun.analysis._entries import DAMAGED, Entry, chosen_runs, read_entry
+from dlrun.analysis._paired import Paired, paired
 from dlrun.analysis._ranking import notes_on, why_unranked
 from dlrun.errors import ConfigError, RunDirError
 
@@ -19,10 +20,13 @@ _PATHS = ("dir", "path", "test_path")  # of the data; where the same data lies d
 
 @dataclass
 class Group:
-    """Runs of one configuration, which differ in nothing but the seed. `rank` is set when groups are ranked."""
+    """Runs of one configuration, which differ in nothing but the seed. `rank` is set when groups are ranked, then also
+    `against_best` where this and the first one were run with the same seeds.
+    """
 
     entries: list[Entry]
     rank: int | None = None
+    against_best: Paired | None = None
 
     @property
     def comparable(self) -> list[Entry]:
@@ -135,3 +139,5 @@ def _rank(groups: list[Group]) -> None:
     for group in groups:
         if id(group) in levels:
             group.rank = 1 + sum(level < levels[id(group)] for level in levels.values())
+    for group in groups[1:]:
+        group.against_best = paired(group.comparable, groups[0].comparable, str(metric))

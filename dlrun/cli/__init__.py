@@ -56,6 +56,7 @@ def _register_verbs() -> None:
         kfold,
         predict,
         queue,
+        report,
         reproduce,
         retrain,
         runs,
@@ -86,6 +87,7 @@ def _register_verbs() -> None:
     app.command("doctor", rich_help_panel="Before a run")(doctor.doctor)
     app.add_typer(runs.app, name="runs", rich_help_panel="After a run")
     app.command("compare", rich_help_panel="After a run")(compare.compare)
+    app.command("report", rich_help_panel="After a run")(report.report)
     app.command("explain", rich_help_panel="After a run")(explain.explain)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 

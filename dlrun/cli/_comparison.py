@@ -8,6 +8,7 @@ from rich.text import Text
 
 from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
+from dlrun.analysis._paired import Paired
 from dlrun.analysis._ranking import runs_text
 from dlrun.analysis.compare import Comparison, Group
 from dlrun.cli._output import echo, number, show, width
@@ -28,6 +29,8 @@ def show_comparison(found: Comparison) -> None:
     if found.repeated:
         echo("\nmean ± standard deviation over seeds")
         _show(_group_fields(found, metrics))
+        if any(group.against_best for group in found.groups):
+            echo("against the first: difference seed by seed, mean ± standard deviation; p of the paired t-test")
     echo()
     for line in [*_baselines(entries, metrics), *_verdict(found, entries)]:
         echo(line)
@@ -92,7 +95,18 @@ def _group_fields(found: Comparison, metrics: list[str]) -> Fields:
     fields.append(("n", [Text(str(len(group.comparable))) for group in groups]))
     for name in metrics:
         fields.append((name, [Text(_mean(group, name), "bold" if group.rank == 1 else "") for group in groups]))
+    if any(group.against_best for group in groups):
+        fields.append(("against the first", [Text(_difference(group.against_best)) for group in groups]))
+        fields.append(("p", [Text(_p(group.against_best)) for group in groups]))
     return fields
+
+
+def _difference(found: Paired | None) -> str:
+    return f"{number(found.mean)} ± {number(found.spread)}" if found else ""
+
+
+def _p(found: Paired | None) -> str:
+    return "" if found is None or found.p is None else f"{found.p:.2g}"
 
 
 def _mean(group: Group, metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,4 +85,5 @@ def _group_values(group: Group) -> dict[str, Any]:
         "n": len(group.comparable),
         "mean": {name: group.mean(name) for name in metrics},
         "spread": {name: group.spread(name) for name in metrics},
+        "against_best": group.against_best and asdict(group.against_best),
     }
