@@ -18,6 +18,8 @@ from dlrun.config.schema import Config
 from dlrun.config.sections import Model, model_of
 from dlrun.signatures import Parameter
 
+_NONE = object()  # equals no value
+
 
 def without_defaults(values: Mapping[str, Any], plugins: Sequence[Path]) -> dict[str, Any]:
     """The values of a config but those that its schema, a builder or Keras has anyway; `plugins` may hold builders.
@@ -82,6 +84,3 @@ def _other_than(values: Mapping[str, Any], parameters: Iterable[Parameter]) -> d
     if isinstance(found.get("augment"), dict):
         found["augment"] = _other_than(found["augment"], AUGMENTATIONS.values())
     return found
-
-
-_NONE = object()

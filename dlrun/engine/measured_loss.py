@@ -34,7 +34,7 @@ def predict_with_losses(
     found = _WithLosses(model, outputs).predict(batches_in_order(feeder, rows, batch_size, "pairs"), verbose=0)
     total = {name: _mean(values) for name, values in found["total"].items()}
     if not penalised(model):
-        del total[BARE]
+        total.pop(BARE, None)
     if len(outputs) == 1:
         return found["outputs"], {}, dict.fromkeys(outputs, total)
     return found["outputs"], total, {name: {LOSS: _mean(values)} for name, values in found["each"].items()}
@@ -44,11 +44,8 @@ def predict_without_losses(
     model: keras.Model, feeder: Feeder, rows: np.ndarray, batch_size: int, names: Iterable[str]
 ) -> tuple[Any, Losses, dict[str, Losses]]:
     """The same, where nobody knows the loss."""
-    return (
-        model.predict(batches_in_order(feeder, rows, batch_size, "inputs"), verbose=0),
-        {},
-        {key: {} for key in names},
-    )
+    found = model.predict(batches_in_order(feeder, rows, batch_size, "inputs"), verbose=0)
+    return found, {}, {name: {} for name in names}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -59,21 +56,22 @@ class _WithLosses(keras.Model):
     """A model that takes pairs of inputs and targets, and gives the losses of the batch in every row."""
 
     def __init__(self, model: keras.Model, outputs: Mapping[str, Output]) -> None:
-        super().__init__(
-            name="with_losses", dtype="float32", autocast=False
-        )  # targets stay as they are when the model computes in halves
+        # Targets stay as they are when the model computes in halves.
+        super().__init__(name="with_losses", dtype="float32", autocast=False)
         self.scored, self.stated = model, dict(outputs)
 
     def call(self, pair: tuple[Any, Any]) -> dict[str, Any]:
         """Outputs as they are, and losses as vectors `(batch,)`, the last and smaller batch counting for less."""
         inputs, targets = pair
         found = self.scored(inputs, training=False)
+        if len(self.stated) > 1 and not isinstance(found, dict):
+            return {"outputs": found, "total": {}, "each": {}}  # not what the data has, as `by_task` says
         if len(self.stated) > 1:
             each = {name: _loss_object(one)(targets[name], found[name]) for name, one in self.stated.items()}
             bare = sum(value * self.stated[name].weight for name, value in each.items())
         else:
             (only,) = self.stated.values()
-            each, bare = {}, _loss_object(only)(targets, found)
+            each, bare = {}, _loss_object(only)(targets, keras.tree.flatten(found)[0])
         total = bare + sum(keras.ops.sum(penalty) for penalty in self.scored.losses)
         rows = keras.ops.shape(keras.tree.flatten(targets)[0])[:1]
         losses = {"total": {LOSS: total, BARE: bare}, "each": each}
