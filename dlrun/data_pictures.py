@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def draw_images(images: np.ndarray, titles: Sequence[str], path: Path) -> Path:
         axes.set_title(shortened(titles[place], 20), fontsize=8)
         axes.axis("off")
     return _save(figure, path)
+
+
+def as_images(values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:
+    """Flattened square images, known by bytes of the same shape at rest, as `(n, side, side, channels)`."""
+    if values.ndim != 2 or resting is None or resting.dtype != np.uint8 or resting.shape[1:] != values.shape[1:]:
+        return values
+    for channels in (1, 3):
+        side = math.isqrt(values.shape[1] // channels)
+        if side >= 8 and side * side * channels == values.shape[1]:
+            return values.reshape(len(values), side, side, channels)
+    return values
 
 
 @plain_texts

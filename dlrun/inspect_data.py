@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from dlrun.config.schema import Config
 from dlrun.data._checks import class_codes
 from dlrun.data._dataset import Dataset, Prepared
-from dlrun.data_pictures import draw_histograms, draw_images, draw_series, draw_windows
+from dlrun.data_pictures import as_images, draw_histograms, draw_images, draw_series, draw_windows
 from dlrun.engine.feeding import Feeder, sample_order
 from dlrun.engine.resolve import load_data, open_session, read_data
 from dlrun.files import make_folder
@@ -206,7 +205,7 @@ def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config,
     few = _training_batch(data, feeder, order[:IMAGES], config.seed)
     titles = [_target_text(data, row) for row in order[:IMAGES].tolist()]
     for name, spec in data.spec.inputs.items():
-        path, values = folder / f"{name}.png", _as_image(few[name], data.arrays.get(name))
+        path, values = folder / f"{name}.png", as_images(few[name], data.arrays.get(name))
         if values.ndim == 4 and values.shape[-1] in (1, 3):
             made.append(draw_images(values, titles, path))
             made += _versions(data, feeder, name, order[:1], config, folder)
@@ -231,7 +230,7 @@ def _versions(data: Prepared, feeder: Feeder, name: str, row: np.ndarray, config
         return []
     pictures = np.concatenate([_arrays(data, plain)[name][:1], _arrays(data, varied)[name]])
     titles = ["as it is", *(f"version {number + 1}" for number in range(VERSIONS))]
-    return [draw_images(_as_image(pictures, data.arrays.get(name)), titles, folder / f"{name}_versions.png")]
+    return [draw_images(as_images(pictures, data.arrays.get(name)), titles, folder / f"{name}_versions.png")]
 
 
 def _spans(data: Prepared, steps: int) -> dict[str, tuple[int, int]]:
@@ -241,14 +240,3 @@ def _spans(data: Prepared, steps: int) -> dict[str, tuple[int, int]]:
             places = {part: array[rows] for part, rows in data.splits.items() if len(rows)}
             return {part: (int(found.min()), int(found.max())) for part, found in places.items()}
     return {}
-
-
-def _as_image(values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:
-    """Flattened square images, known by bytes of the same shape at rest, as `(n, side, side, channels)`."""
-    if values.ndim != 2 or resting is None or resting.dtype != np.uint8 or resting.shape[1:] != values.shape[1:]:
-        return values
-    for channels in (1, 3):
-        side = math.isqrt(values.shape[1] // channels)
-        if side >= 8 and side * side * channels == values.shape[1]:
-            return values.reshape(len(values), side, side, channels)
-    return values

@@ -19,7 +19,7 @@ from dlrun.explain._subject import Options, Subject, Written, load_subject
 from dlrun.explain.activations import explain_activations
 from dlrun.explain.filters import explain_filters
 from dlrun.explain.heatmaps import explain_heatmaps
-from dlrun.explain.mistakes import explain_mistakes, is_picture
+from dlrun.explain.mistakes import explain_mistakes
 from dlrun.explain.saliency import explain_saliency
 from dlrun.explain.words import explain_words, first_embedding
 from dlrun.files import make_folder, write_json
@@ -40,7 +40,7 @@ EXPLANATIONS: dict[str, Callable[[Subject], list[Written]]] = {
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was written, and `left_out`: what does not fit this run, with the reason."""
+    """What was written, and `left_out`: what does not fit this run, with the reason, when nothing was named."""
 
     folder: Path
     written: list[Written]
@@ -79,7 +79,7 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
             written += EXPLANATIONS[name](subject)
     if options.split == "test" and not sources:
         _count_reading(run, options.weights)
-    explanation = Explanation(folder, written, reasons, subject.notes)
+    explanation = Explanation(folder, written, {} if options.what else reasons, subject.notes)
     write_json(folder / "explain.json", explanation.as_dict())
     return explanation
 
@@ -97,7 +97,7 @@ def unfit(name: str, subject: Subject) -> str | None:
     Without names of layers asked for, what needs a convolution fits models that have one.
     """
     inputs = list(subject.encoder.inputs().values())
-    picture = len(inputs) == 1 and is_picture(inputs[0].shape)
+    picture = len(inputs) == 1 and len(inputs[0].shape) == 3 and inputs[0].shape[-1] in (1, 3)
     if name in ("importance", "mistakes") and subject.data is None:
         return "own inputs come without what is right"
     if name == "mistakes":
@@ -110,8 +110,9 @@ def unfit(name: str, subject: Subject) -> str | None:
         return _unfit_for_words(subject)
     if name == "activations" and subject.options.layers:
         return None
-    if name == "saliency" and len(inputs) == 1 and subject.encoder.kind == "series":
-        return None
+    if name == "saliency" and len(inputs) == 1:
+        known = subject.encoder.kind == "series" or subject.as_pictures(subject.inputs) is not None
+        return None if known else "it is for pictures and series"
     if not picture:
         return "it is for pictures"
     convolutional = any(map(is_convolution, all_layers(subject.model).values()))

@@ -16,6 +16,7 @@ from dlrun.data._checks import class_codes
 from dlrun.data._dataset import Arrays, Dataset, Encoder, Prepared, TargetScale
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import Saved, load_preprocessing
+from dlrun.data_pictures import as_images
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, read_data
@@ -65,7 +66,8 @@ class Subject:
     """A model with a few samples.
 
     `rows` index the arrays of `feeder`; `stems` name their files, `texts` tell the samples; `truth` is the label of
-    each, None where it is not known; `scale` that of a scaled target. `raw` are the arrays before they came to rest.
+    each, None where it is not known; `scale` that of a scaled target. `raw` are the arrays before they came to rest,
+    `resting` those at rest.
     `data` is None when the user gave the inputs.
     """
 
@@ -78,6 +80,7 @@ class Subject:
     task: Task
     scorer: Scorer
     raw: Arrays
+    resting: Arrays
     rows: np.ndarray
     stems: list[str]
     texts: list[str]
@@ -91,6 +94,16 @@ class Subject:
     def inputs(self) -> Any:
         """What the model gets for the samples."""
         return self.feeder.inputs(self.rows)
+
+    def as_pictures(self, values: Any) -> np.ndarray | None:
+        """Values of the shape of the inputs as pictures `(n, height, width, 1 or 3)`, also where the model gets them
+        flattened; None when they are no pictures.
+        """
+        if isinstance(values, dict):
+            return None
+        (name,) = self.encoder.inputs()
+        found = as_images(keras.ops.convert_to_numpy(values), self.resting.get(name))
+        return found if found.ndim == 4 and found.shape[-1] in (1, 3) else None
 
     def file(self, *parts: str) -> Path:
         """A path below the folder of explanations, whose folder is made."""
@@ -144,7 +157,8 @@ def _given(saved: Saved, sources: Sequence[str]) -> dict[str, Any]:
     texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
     pictures = "file" in raw
     stems = [f"{row + 1:03d}-{Path(texts[row]).stem}" if pictures else f"input-{row + 1:05d}" for row in rows.tolist()]
-    return {"raw": raw, "feeder": Feeder(saved.encoder, saved.encoder.apply(raw)), "rows": rows} | {
+    resting = saved.encoder.apply(raw)
+    return {"raw": raw, "resting": resting, "feeder": Feeder(saved.encoder, resting), "rows": rows} | {
         "texts": [Path(text).name for text in texts] if pictures else texts,
         "stems": stems,
     }
@@ -163,6 +177,7 @@ def _drawn(run: RunDir, config: Config, saved: Saved, options: Options) -> dict[
     changed = not same_data(data.fingerprint, run.record().get("data"))
     return {
         "raw": _describable(dataset),
+        "resting": data.arrays,
         "feeder": Feeder.of(data),
         "rows": rows,
         "texts": [f"row {row + 1}" for row in rows.tolist()],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from dlrun.data._checks import class_codes
@@ -49,18 +48,13 @@ def explain_mistakes(subject: Subject) -> list[Written]:
     file = subject.file("mistakes", "mistakes.json")
     write_json(file, facts)
     made = [Written("mistakes", options.split, file, finding, facts)]
-    if found and is_picture(data.spec.input.shape):
-        pictures = keras.ops.convert_to_numpy(subject.feeder.inputs(rows[surest]))
+    pictures = subject.as_pictures(subject.feeder.inputs(rows[surest])) if found else None
+    if pictures is not None:
         titles = ["{truth}, not {predicted} {probability:.2f}".format(**one) for one in found]
         grid = subject.file("mistakes", "mistakes.png")
         written_whole(grid, lambda path: draw_images(pictures, titles, path))
         made.append(Written("mistakes", options.split, grid, f"{len(found)} surest ones: truth, not prediction"))
     return made
-
-
-def is_picture(shape: tuple[int | None, ...]) -> bool:
-    """Whether an input of this shape, without the batch axis, is a picture `(height, width, 1 or 3)`."""
-    return len(shape) == 3 and shape[-1] in (1, 3)
 
 
 def raw_values(subject: Subject, row: int) -> Any:

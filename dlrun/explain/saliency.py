@@ -18,12 +18,12 @@ def explain_saliency(subject: Subject) -> list[Written]:
     """A picture for each sample: of pictures the map beside them, of series a cell for each step and feature."""
     explained, inputs = explained_classes(subject), keras.ops.convert_to_numpy(subject.inputs)
     slopes = np.abs(input_gradients(subject.model, inputs, subject.scorer, explained.classes))
-    written = []
-    for place, slope in enumerate(slopes):
+    pictures, written = subject.as_pictures(inputs), []
+    for place, slope in enumerate(slopes if pictures is None else slopes.reshape(pictures.shape)):
         file, title = subject.file("saliency", f"{subject.stems[place]}.png"), explained.title(place)
-        if slope.ndim == 3:
+        if pictures is not None:
             values = slope.max(axis=-1)  # the channel that counts most, as the paper has it
-            draw_map(inputs[place], values / (float(values.max()) or 1.0), file, title, colours="inferno")
+            draw_map(pictures[place], values / (float(values.max()) or 1.0), file, title, colours="inferno")
         else:
             values = slope
             names = getattr(subject.encoder, "columns", ())

@@ -17,7 +17,7 @@ def folder(digits_run, tmp_path, monkeypatch):
 def test_a_table_says_what_was_written_and_what_does_not_fit(folder, capsys):
     assert main(["explain", "-"]) == 0
     out = capsys.readouterr().out
-    for expected in ("importance", "of 288 wrong", "mistakes/mistakes.json", "no words: it is for texts", "2 files in"):
+    for expected in ("importance", "of 288 wrong", "mistakes/mistakes.json", "no words: it is for texts", "7 files in"):
         assert expected in out
     assert next(folder.glob("outputs/digits/*/artefacts/explain/importance/columns.png")).is_file()
 
@@ -25,7 +25,7 @@ def test_a_table_says_what_was_written_and_what_does_not_fit(folder, capsys):
 def test_as_json_it_is_one_object_with_the_numbers(folder, capsys):
     assert main(["explain", "digits", "--what", "importance,mistakes", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["what"] for one in found["written"]] == ["importance", "mistakes"]
+    assert [one["what"] for one in found["written"]] == ["importance", "mistakes", "mistakes"]
     assert len(found["written"][0]["facts"]["columns"]) == 64
 
 
@@ -37,7 +37,7 @@ def test_a_long_list_is_cut_in_the_table_only(folder, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [(["--what", "word"], "did you mean words?"), (["--what", "filters"], "expected  importance, mistakes")],
+    [(["--what", "word"], "did you mean words?"), (["--what", "filters"], "expected  saliency, importance, mistakes")],
 )
 def test_a_wrong_wish_is_told_with_code_2(folder, capsys, arguments, expected):
     assert main(["explain", "-", *arguments]) == 2

@@ -11,8 +11,9 @@ from dlrun.predict import predict
 def test_the_surest_wrong_answers_come_first_with_their_rows(digits_run, tmp_path):
     run = type(digits_run)(shutil.copytree(digits_run.path, tmp_path / "run"))
     config = load_config(run.config_file)
-    (only,) = explain(run, config, [], Options(what=["mistakes"])).written
+    only, grid = explain(run, config, [], Options(what=["mistakes"])).written
     facts = json.loads(only.file.read_text())
+    assert grid.file.is_file()  # of rows that the model gets flattened
     predicted = {row["input"]: row for row in predict(run, config, split="validation").rows}
     assert facts["rows"] == len(predicted) == 288
     assert 0 < facts["wrong"] < facts["rows"]
