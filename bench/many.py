@@ -121,25 +121,25 @@ def measure_many(result: ManyResult, rounds: int, variables: dict[str, str], tel
 
 
 def _run_script(many: Many, variables: dict[str, str]) -> tuple[Side, float]:
-    before = _cpu_of_children()
+    before = cpu_of_children()
     command = [sys.executable, str(FOLDER / "launch.py"), str(many.script)]
     side = run_side(command, {**variables, "EPOCHS": str(many.measured_epochs)})
-    return side, _cpu_of_children() - before
+    return side, cpu_of_children() - before
 
 
 def _run_dlrun(many: Many, variables: dict[str, str]) -> Cost:
     """The command, into an empty folder. Raises SideFailedError with the end of what it printed."""
     tail: list[str] = []
-    before = _cpu_of_children()
+    before = cpu_of_children()
     with TemporaryDirectory(prefix="dlrun-bench-") as outputs:
         command = [str(Path(sys.executable).with_name("dlrun")), *many.command, "--outputs", outputs]
         wall, _, code = run_process(command, variables, lambda line, _seconds: tail.append(line))
     if code:
         raise SideFailedError(f"exit code {code} of {' '.join(command)}\n" + "\n".join(tail[-12:]))
-    return Cost(wall, _cpu_of_children() - before)
+    return Cost(wall, cpu_of_children() - before)
 
 
-def _cpu_of_children() -> float:
+def cpu_of_children() -> float:
     """CPU seconds of all processes that this one and its children have waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

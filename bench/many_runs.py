@@ -1,7 +1,8 @@
 """`python -m bench.many_runs`: how long the commands that look at runs take with 10,000 of them.
 
 One run is trained; copies of the files that such commands read make the others, in 20 names, each with its own id, time
-and result. Cold is without the index, warm with it; times are those of whole processes.
+and result. Cold is without the index, warm with it; times are those of whole processes. CPU is user and system time: as
+the commands have one thread, a quiet machine takes little more, and other work changes it less than the wall time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.many import cpu_of_children
 from bench.measuring import run_process
 from dlrun.files import json_text
 from dlrun.jobs.entries import Request
@@ -37,13 +39,19 @@ def main() -> None:
         ids = make_runs(outputs, options.runs)
         fill_queue(outputs, ids)
         print(f"{options.runs:,} runs made in {time.perf_counter() - began:.0f} s\n")
-        print("| command | cold, s | warm, s (least) |\n| --- | --- | --- |")
+        print("| command | cold, CPU s | warm, CPU s | warm, wall s (least) |\n| --- | --- | --- | --- |")
         for command in commands(ids):
             (outputs / ".index.sqlite").unlink(missing_ok=True)
-            cold = seconds(command, outputs)
+            _, cold = seconds(command, outputs)
             seconds(["runs"], outputs)
-            warm = [seconds(command, outputs) for _ in range(options.times)]
-            print(f"| `dlrun {' '.join(command)}` | {cold:.2f} | {median(warm):.2f} ({min(warm):.2f}) |", flush=True)
+            walls, cpus = zip(*(seconds(command, outputs) for _ in range(options.times)), strict=True)
+            row = (
+                f"`dlrun {' '.join(command)}`",
+                f"{cold:.2f}",
+                f"{median(cpus):.2f}",
+                f"{median(walls):.2f} ({min(walls):.2f})",
+            )
+            print(f"| {' | '.join(row)} |", flush=True)
 
 
 def commands(ids: list[str]) -> list[list[str]]:
@@ -53,14 +61,15 @@ def commands(ids: list[str]) -> list[list[str]]:
     return [["--version"], *looks, ["compare", first, second], ["queue", "ls"], ["queue", "ls", "--all"]]
 
 
-def seconds(command: list[str], outputs: Path) -> float:
-    """Wall time of a process. Raises SystemExit with what it printed when it fails."""
+def seconds(command: list[str], outputs: Path) -> tuple[float, float]:
+    """Wall and CPU time of a process. Raises SystemExit with what it printed when it fails."""
     printed: list[str] = []
+    before = cpu_of_children()
     variables = {"DLRUN_OUTPUTS": str(outputs)}
     wall, _, code = run_process([_DLRUN, *command], variables, lambda line, _seconds: printed.append(line))
     if code:
         raise SystemExit(f"exit code {code} of dlrun {' '.join(command)}\n" + "\n".join(printed[-12:]))
-    return wall
+    return wall, cpu_of_children() - before
 
 
 def make_runs(outputs: Path, count: int) -> list[str]:
