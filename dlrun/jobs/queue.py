@@ -121,18 +121,14 @@ class Queue:
         if not any(map(_left_behind, self._running())):
             return []
         with self._writing():
-            lost = [entry for entry in self._running() if _left_behind(entry)]
-            for entry in lost:
-                if of_pool(entry.lease):
-                    self.job(entry).give_up()
-            return [self._settle(entry, None, stopped=True) for entry in lost]
+            return [self._put_back(entry) for entry in self._running() if _left_behind(entry)]
 
     def release(self) -> None:
         """Put back what this process has claimed and nothing runs."""
         with self._writing():
             for entry in self._running():
                 if json.dumps(entry.owner) == self._me and not (entry.process and alive(entry.process)):
-                    self._settle(entry, None, stopped=True)
+                    self._put_back(entry)
 
     def paused(self) -> bool:
         """Whether nothing new begins."""
@@ -190,6 +186,12 @@ class Queue:
         changes = after(attempt)
         ended = None if changes["state"] in OPEN else time.time()
         return self._update(entry.number, lease=None, owner=None, process=None, ended=ended, **changes)
+
+    def _put_back(self, entry: Entry) -> Entry:
+        """Settle an entry that nothing runs any more; in a cluster its process ends with its owner, too."""
+        if of_pool(entry.lease):
+            self.job(entry).give_up()
+        return self._settle(entry, None, stopped=True)
 
     def _running(self) -> list[Entry]:
         return self.entries(states=[RUNNING])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import secrets
@@ -18,7 +19,7 @@ from dlrun.jobs.entries import Entry
 from dlrun.jobs.job import Job
 from dlrun.jobs.leases import RAY, Box, gpus_there
 from dlrun.jobs.ray_run import DLRUN, RayRun
-from dlrun.jobs.ray_runner import Runner
+from dlrun.jobs.ray_runner import ASIDE, Runner
 
 _LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
 _PATIENCE_SECONDS = 60.0  # for machines that are asked for the memory of their GPUs
@@ -109,7 +110,7 @@ class RayEngine:
         """A run that Ray is asked for as soon as it may go."""
         folder = make_folder(job.run_dir.parent)
         if folder not in self._tokens:
-            self._tokens[folder] = folder / f".ray-{secrets.token_hex(16)}"
+            self._tokens[folder] = make_folder(folder / ASIDE) / secrets.token_hex(16)
             self._tokens[folder].touch()
         make = partial(_actor, self._resources(entry), str(folder), job.run_dir.name, self._tokens[folder].name)
         return RayRun(job, [*self._program, *job.command], make)
@@ -129,6 +130,8 @@ class RayEngine:
         """Leave nothing behind in our folders."""
         for token in self._tokens.values():
             token.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another terminal has something in it
+                token.parent.rmdir()
 
 
 def _actor(resources: dict[str, float], *arguments: str) -> Any:

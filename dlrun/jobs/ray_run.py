@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +19,10 @@ from dlrun.errors import DlrunError
 from dlrun.files import first_line, write_bytes, write_text
 from dlrun.jobs.endings import NODE_LOST, output_of
 from dlrun.jobs.job import Job
-from dlrun.jobs.ray_runner import PIECE_BYTES, PYTHON, Listing, read_piece
+from dlrun.jobs.ray_runner import ASIDE, PIECE_BYTES, PYTHON, Listing, files_of, read_piece
 from dlrun.jobs.starting import LOST
 from dlrun.machine import steering_variables
+from dlrun.run_dir import RunDir
 
 DLRUN = (PYTHON, "-P", "-m", "dlrun")  # what has travelled, not what lies in the node's current folder
 LOOK_SECONDS = 0.5
@@ -117,9 +119,9 @@ class Copy:
         import ray
 
         folder, output = self._run_dir.parent, output_of(self._run_dir)
-        for path in sorted(path for path in folder.glob(f"{self._run_dir.name}*") if path != output):
+        for path in files_of(self._run_dir):
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if not file.is_file() or file.name == ".lock":
+                if not file.is_file() or file.name == ".lock" or file == output:
                     continue
                 name = str(file.relative_to(folder))
                 for offset in range(0, max(1, file.stat().st_size), PIECE_BYTES):
@@ -136,31 +138,44 @@ class Copy:
             self._next = now + max(BRING_SECONDS, _SHARE * (now - began))
 
     def bring(self) -> None:
-        """Make our run directory what the node's is at this moment.
+        """Make our run directory what the node's is at this moment; bring what was printed.
 
-        The checkpoint comes first and the record last, so that whoever goes on after a kill in between finds a run.
+        Whoever goes on after a kill in between finds a run: what is new to us comes as a whole; later the checkpoint
+        comes first and the record last.
         """
         import ray
 
         there: Listing = ray.get(self._actor.snapshot.remote())
-        for name in sorted(there, key=lambda name: (not name.startswith("checkpoint/"), name == "run.json")):
-            if there[name] != self._here.get(name):
-                self._fetch(name, there[name][2])
-        for name in self._here.keys() - there.keys():
-            (self._run_dir / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # others are left in it
-                (self._run_dir / name).parent.rmdir()
+        if RunDir(self._run_dir).record_file.exists():
+            self._renew(there)
+        elif "run.json" in there:
+            coming = self._run_dir.parent / ASIDE / f"{self._run_dir.name}.coming"
+            shutil.rmtree(coming, ignore_errors=True)
+            for name in there:
+                self._fetch(name, there[name][2], coming)
+            shutil.rmtree(self._run_dir, ignore_errors=True)  # of a process that died before the run began
+            coming.rename(self._run_dir)
         self._here = there
         with output_of(self._run_dir).open("ab") as stream:
             while content := ray.get(self._actor.printed.remote(self._printed)):
                 stream.write(content)
                 self._printed += len(content)
 
-    def _fetch(self, name: str, size: int) -> None:
-        """Replace a file of ours by the node's, whole or not at all."""
+    def _renew(self, there: Listing) -> None:
+        """Fetch what has changed, and remove what is gone."""
+        for name in sorted(there, key=lambda name: (not name.startswith("checkpoint/"), name == "run.json")):
+            if there[name] != self._here.get(name):
+                self._fetch(name, there[name][2], self._run_dir)
+        for name in self._here.keys() - there.keys():
+            (self._run_dir / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others are left in it
+                (self._run_dir / name).parent.rmdir()
+
+    def _fetch(self, name: str, size: int, folder: Path) -> None:
+        """Replace a file in our folder by the node's, whole or not at all."""
         import ray
 
-        path = self._run_dir / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("wb") as stream:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+ASIDE = ".ray"  # beside the runs of a folder: what is there for a while only
 PYTHON = "{python}"
 PIECE_BYTES = 8 * 2**20  # of a file that travels
 # The process ends when whoever started it is gone, however that ended: its node was lost, and another goes on.
@@ -26,7 +27,7 @@ Listing = dict[str, tuple[int, int, int]]  # name: inode, time of change (ns), b
 class Runner:
     """Runs one command in `folder`, where the run directory `run_id` lies with its config beside it.
 
-    `token` is the name of a file in the folder: where it is seen, the folder is that of the submitter. Elsewhere the
+    `token` is the name of a file in its `.ray`: where it is seen, the folder is that of the submitter. Elsewhere the
     folder is a copy at the same path, into which the submitter writes and out of which it reads. `gpu`: the run has a
     GPU or more, which Ray has put into this process' environment.
     """
@@ -34,18 +35,18 @@ class Runner:
     def __init__(self, folder: str, run_id: str, token: str, *, gpu: bool) -> None:
         self._folder, self._run_id = Path(folder), run_id
         self._run_dir = self._folder / run_id
-        self._links = self._folder / f".{run_id}.snapshot"
-        self._mark = self._folder / f".{run_id}.copy"  # the folder is a copy, which `clean` may remove
-        self._token, self._gpu = token, gpu
+        self._links = self._folder / ASIDE / f"{run_id}.snapshot"
+        self._mark = self._folder / ASIDE / f"{run_id}.copy"  # what lies here of the run is a copy and may be removed
+        self._token, self._gpu = self._folder / ASIDE / token, gpu
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> bool:
         """Whether this node sees the submitter's folder. Where not, its copy is made, and empty. Raises OSError."""
         with contextlib.suppress(OSError):
-            list(self._folder.iterdir())  # so that a network disk looks again
-        shared = (self._folder / self._token).exists()
+            list(self._token.parent.iterdir())  # so that a network disk looks again
+        shared = self._token.exists()
         if not shared:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
             self._clean()
             if self._run_dir.exists():
                 raise FileExistsError(17, "File exists, and no other run has brought it here", str(self._run_dir))
@@ -136,7 +137,7 @@ class Runner:
 
     def _clean(self) -> None:
         if self._mark.exists():
-            for path in self._folder.glob(f"{self._run_id}*"):
+            for path in files_of(self._run_dir):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             shutil.rmtree(self._links, ignore_errors=True)
             self._mark.unlink()
@@ -150,6 +151,13 @@ def listing(folder: Path) -> Listing:
     """Every file below a folder, by its name relative to it."""
     files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): (stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in files}
+
+
+def files_of(run_dir: Path) -> list[Path]:
+    """What there is of a run: its directory, and what lies beside it under its name."""
+    return sorted(
+        path for path in run_dir.parent.glob(f"{run_dir.name}*") if path.name.partition(".")[0] == run_dir.name
+    )
 
 
 def read_piece(path: Path, offset: int, count: int) -> bytes:

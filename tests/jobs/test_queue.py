@@ -142,6 +142,24 @@ def test_what_a_dead_process_had_claimed_goes_back_or_is_done(queue):
     assert queue.find([lost.number])[0].crashes == 0
 
 
+@pytest.mark.parametrize("end", ["recover", "release"])
+def test_a_run_in_a_cluster_has_ended_when_its_owner_has(queue, end):
+    queue.add([request("a")])
+    entry = queue.claim(Box(pool="ray"))
+    assert entry.lease == ["ray-0"]
+    run = RunDir.claim(queue.job(entry).run_dir)
+    run.start({})
+    run.update(process={"pid": 1, "host": "another", "start": 1})
+    assert queue.job(entry).elsewhere
+    if end == "recover":
+        change(queue, entry.number, owner=DEAD)
+        queue.recover()
+    else:
+        queue.release()
+    (entry,) = queue.entries()
+    assert (entry.state, entry.crashes, queue.job(entry).elsewhere) == ("waiting", 0, False)
+
+
 def test_a_process_that_outlived_its_owner_keeps_its_lease(queue):
     queue.add([request("a"), request("b")])
     entry = queue.claim(Box())

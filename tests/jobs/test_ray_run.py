@@ -71,7 +71,7 @@ def job(digits, tmp_path):
 
 @pytest.fixture
 def actor(tmp_path):
-    return Actor(Runner(str(tmp_path / "node" / "digits"), "run-1", ".token", gpu=False))
+    return Actor(Runner(str(tmp_path / "node" / "digits"), "run-1", "token", gpu=False))
 
 
 def follow(job, actor, *command):
@@ -96,7 +96,8 @@ def test_a_run_is_brought_back_and_leaves_nothing_on_the_node(job, actor, killed
     assert (job.run_dir / "checkpoint" / "000002" / "arrays").read_text() == "weights\n"
     assert (job.run_dir / "empty").read_bytes() == b""
     assert output_of(job.run_dir).read_text().splitlines()[1:] == ["said"]
-    assert [path.name for path in (tmp_path / "node" / "digits").iterdir()] == []
+    assert [path.name for path in (tmp_path / "node").rglob("*")] == ["digits", ".ray"]
+    assert sorted(path.name for path in job.run_dir.parent.iterdir()) == [".ray", "run-1", "run-1.out", "run-1.yaml"]
     assert killed == [actor]
 
 
@@ -125,11 +126,40 @@ def test_only_what_has_changed_travels_and_the_record_comes_last(job, actor, kil
     read = []
     monkey, runner.read = runner.read, lambda name, *rest: read.append(name) or monkey(name, *rest)
     copy.bring()
+    assert sorted(read) == ["checkpoint/000001/arrays", "history.csv", "run.json"]
+    read.clear()
+    for name in ("run.json", "history.csv", "checkpoint/000002/arrays"):
+        runner.write("new", 0, b"1")
+        runner._run_dir.joinpath(name).parent.mkdir(exist_ok=True)
+        runner._folder.joinpath("new").replace(runner._run_dir / name)
+    copy.bring()
+    assert read == ["checkpoint/000002/arrays", "history.csv", "run.json"]
     runner._run_dir.joinpath("new").write_text("2")
     runner._run_dir.joinpath("new").replace(runner._run_dir / "history.csv")
     copy.bring()
-    assert read == ["checkpoint/000001/arrays", "history.csv", "run.json", "history.csv"]
+    assert read[3:] == ["history.csv"]
     assert (job.run_dir / "history.csv").read_text() == "2"
+
+
+def test_a_run_comes_the_first_time_as_a_whole(job, actor, killed):
+    runner = actor._runner
+    runner.begin()
+    job.run_dir.mkdir()
+    (job.run_dir / "config.yaml").write_text("of a process that died before the run began")
+    copy = Copy(job, actor)
+    runner.write("run-1/config.yaml", 0, b"1")
+    copy.bring()
+    assert [path.name for path in job.run_dir.iterdir()] == ["config.yaml"]
+    runner.write("run-1/run.json", 0, b"1")
+    runner.write("run-1/checkpoint/state", 0, b"1")
+    actor.raising["read"] = [UnavailableError("gone")]
+    with pytest.raises(UnavailableError):
+        copy.bring()
+    assert not (job.run_dir / "checkpoint").exists()
+    assert not (job.run_dir / "run.json").exists()
+    copy.bring()
+    assert (job.run_dir / "config.yaml").read_text() == "1"
+    assert (job.run_dir / "checkpoint" / "state").exists()
 
 
 def test_what_was_brought_stays_when_the_node_is_lost_and_the_run_counts_as_interrupted(job, actor, killed):

@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def begun(folder, *, gpu=False):
-    runner = Runner(str(folder), RUN, ".token", gpu=gpu)
+    runner = Runner(str(folder), RUN, "token", gpu=gpu)
     assert not runner.begin()
     return runner
 
@@ -54,8 +54,9 @@ def wait_until(condition):
 
 
 def test_a_folder_is_shared_where_the_token_is_seen(tmp_path):
-    (tmp_path / ".token").touch()
-    runner = Runner(str(tmp_path), RUN, ".token", gpu=False)
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "token").touch()
+    runner = Runner(str(tmp_path), RUN, "token", gpu=False)
     assert runner.begin()
     (tmp_path / RUN).mkdir()
     runner.clean()
@@ -68,17 +69,19 @@ def test_a_copy_is_removed_at_the_end_and_before_the_next_and_nothing_else_is(fo
     runner = begun(folder)
     assert not (folder / RUN).exists()
     (folder / "other").mkdir()
+    (folder / f"{RUN}0").mkdir()
     runner.write(f"{RUN}.yaml", 0, b"ab")
     runner.write(f"{RUN}.yaml", 2, b"cd")
     assert (folder / f"{RUN}.yaml").read_bytes() == b"abcd"
     runner.clean()
-    assert [path.name for path in folder.iterdir()] == ["other"]
+    assert sorted(path.name for path in folder.iterdir()) == [".ray", "other", "run-10"]
+    assert not list((folder / ".ray").iterdir())
 
 
 def test_a_run_that_lies_there_and_is_no_copy_is_left_alone(folder):
     (folder / RUN).mkdir(parents=True)
     with pytest.raises(FileExistsError, match="no other run has brought it here"):
-        Runner(str(folder), RUN, ".token", gpu=False).begin()
+        Runner(str(folder), RUN, "token", gpu=False).begin()
     assert (folder / RUN).exists()
 
 
@@ -149,7 +152,7 @@ def test_a_snapshot_before_the_run_has_begun_is_empty(folder):
 def test_a_run_dies_with_the_process_that_started_it(folder):
     script = (
         "import sys; from dlrun.jobs.ray_runner import Runner\n"
-        f"runner = Runner({str(folder)!r}, {RUN!r}, '.token', gpu=False); runner.begin()\n"
+        f"runner = Runner({str(folder)!r}, {RUN!r}, 'token', gpu=False); runner.begin()\n"
         "runner.start(['sleep', '60'], {}, '/'); print(runner._process.pid, flush=True); input()"
     )
     starter = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
