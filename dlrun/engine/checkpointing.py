@@ -23,8 +23,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlrun.engine.callback_state import CallbackStates, restore_callbacks
+from dlrun.engine.callback_state import CallbackStates
 from dlrun.engine.progress import Progress
+from dlrun.engine.session import count_sharing
 from dlrun.engine.variables import metrics_variables, state_variables
 from dlrun.errors import RunDirError
 from dlrun.files import first_line
@@ -122,6 +123,7 @@ def take(
         "stage": progress.stage,
         "stage_began": progress.stage_began,
         "callbacks": states.entries,
+        "devices": count_sharing(),
     }
     return Checkpoint(folder / _name(progress.epochs, progress.step), state, arrays)
 
@@ -260,44 +262,6 @@ def _read_generation(generation: Path) -> Checkpoint:
     if (generation / "state.sha256").read_text(encoding="utf-8") != _checksum(text):
         raise ValueError("state.json does not have the checksum in state.sha256")
     return Checkpoint(generation, state, arrays)
-
-
-def restore(checkpoint: Checkpoint, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Progress:
-    """Bring model, optimizers and callbacks to the state of a checkpoint.
-
-    Call it after Keras' own `on_train_begin`, which resets callbacks, and again, for a checkpoint inside an epoch,
-    after `on_epoch_begin`. Raises RunDirError when the checkpoint belongs to another model or other callbacks.
-    """
-    state = checkpoint.state
-    for group, variables in state_variables(model).items():
-        _assign(checkpoint, group, variables)
-    restore_callbacks(callbacks, state["callbacks"], checkpoint.group)
-    return Progress(
-        list(state["history"]),
-        list(state["seconds"]),
-        state["best_epoch"],
-        checkpoint.group("best") or None,
-        bool(state["stopped"]),
-        checkpoint.step,
-        dict(state["logs"]),
-        float(state["elapsed"]),
-        list(state.get("rollbacks", [])),
-        checkpoint.stage,
-        checkpoint.stage_began,
-    )
-
-
-def restore_metrics(checkpoint: Checkpoint, model: keras.Model) -> None:
-    """Bring the model's metrics to their values inside an epoch. Raises RunDirError."""
-    _assign(checkpoint, "metrics", metrics_variables(model))
-
-
-def _assign(checkpoint: Checkpoint, group: str, variables: Sequence[Any]) -> None:
-    stored = checkpoint.group(group)
-    if [array.shape for array in stored] != [tuple(variable.shape) for variable in variables]:
-        raise RunDirError(f"the checkpoint's {group} has other variables than this config builds")
-    for variable, array in zip(variables, stored, strict=True):
-        variable.assign(array)
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

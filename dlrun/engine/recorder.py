@@ -17,6 +17,7 @@ from dlrun.engine.checkpointing import Checkpoint
 from dlrun.engine.divergence import Diverged, LossWatch, final, rollback_told
 from dlrun.engine.exactness import tell_inexact_resume
 from dlrun.engine.progress import Progress
+from dlrun.engine.restoring import restore, restore_metrics
 from dlrun.engine.saving import save_models
 from dlrun.engine.scalars import ScalarLog
 from dlrun.engine.variables import (
@@ -93,7 +94,7 @@ class RunRecorder(keras.callbacks.Callback):
             tell_inexact_resume(self.run, self.emit, self.others, resumed=self.checkpoint is not None)
         self._begun = True
         if self.checkpoint:
-            self.progress = checkpointing.restore(self.checkpoint, self.model, self.others)
+            self.progress = restore(self.checkpoint, self.model, self.others)
             checkpointing.remove_newer(self.run.checkpoint, self.checkpoint)
             if self._scalars:
                 self._scalars.skip(self.progress.epochs)
@@ -108,8 +109,8 @@ class RunRecorder(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
         if self.progress.step and self.checkpoint:  # Keras has reset the metrics, and callbacks have begun an epoch
-            checkpointing.restore(self.checkpoint, self.model, self.others)
-            checkpointing.restore_metrics(self.checkpoint, self.model)
+            restore(self.checkpoint, self.model, self.others)
+            restore_metrics(self.checkpoint, self.model)
             self.watch.step = self.progress.step
 
     def on_steps(self, steps: int, logs: dict[str, Any]) -> None:
@@ -210,7 +211,7 @@ class RunRecorder(keras.callbacks.Callback):
         for callback in self.others:
             if isinstance(callback, keras.callbacks.TensorBoard):  # it would open its files a second time
                 callback.on_train_end()
-        self.progress = checkpointing.restore(self._good, self.model, self.others)
+        self.progress = restore(self._good, self.model, self.others)
         before = learning_rates(self.model)
         set_learning_rates(self.model, [rate / 2 for rate in before])
         after = learning_rates(self.model)

@@ -117,6 +117,6 @@ def _count_replicas(strategy: str, device: str, backend: ModuleType) -> int:
             f"runtime.strategy is {strategy}, and {backend.NAME} sees one {kind}",
             key=("runtime", "strategy"),
             expected="two or more devices of one kind",
-            hint="remove runtime.strategy; CUDA_VISIBLE_DEVICES may hide GPUs that are there",
+            hint="CUDA_VISIBLE_DEVICES may hide GPUs that are there; a new run can do without runtime.strategy",
         )
     return replicas

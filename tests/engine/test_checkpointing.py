@@ -8,6 +8,7 @@ import pytest
 
 from dlrun.engine import checkpointing
 from dlrun.engine.progress import Progress
+from dlrun.engine.restoring import restore
 from dlrun.engine.variables import state_variables
 from dlrun.errors import RunDirError
 
@@ -106,7 +107,7 @@ def test_a_generation_of_the_first_format_is_read_as_the_end_of_an_epoch(tmp_pat
     file.write_text(json.dumps({**state, "format": 1}))
     (tmp_path / "000001" / "state.sha256").unlink()
     assert checkpointing.read(tmp_path).step == 0
-    assert checkpointing.restore(checkpointing.read(tmp_path), model, []).epochs == 1
+    assert restore(checkpointing.read(tmp_path), model, []).epochs == 1
 
 
 @pytest.mark.parametrize("operation", ["mkdir", "open", "write", "fsync", "rename"])
@@ -136,4 +137,15 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, model):
     _save(tmp_path, model, 1)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
     with pytest.raises(RunDirError, match="has other variables than this config builds"):
-        checkpointing.restore(checkpointing.read(tmp_path), other, [])
+        restore(checkpointing.read(tmp_path), other, [])
+
+
+def test_a_state_on_each_device_needs_as_many_devices(tmp_path, model):
+    _save(tmp_path, model, 1)
+    before = checkpointing.read(tmp_path)
+    assert before.state["devices"] == 1
+    before.state["devices"] = 2
+    restore(before, model, [])  # no variable has a value for each device
+    before.arrays["model/3"] = np.zeros(3)
+    with pytest.raises(RunDirError, match=r"2 devices shared each batch(.|\n)*received +1 devices"):
+        restore(before, model, [])
