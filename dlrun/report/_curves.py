@@ -112,23 +112,23 @@ def _widened_log(low: float, high: float) -> tuple[float, float]:
 
 
 def _drawn(place: int, one: Series, chart: Chart, across: Any, scales: tuple[_Scale, _Scale | None]) -> Html:
-    linear, log = scales
-    many = sum(len(other.lines) for other in chart.series) > COLOURS
+    """The paths of a series: as it is, and for the script with another scale, smoothed, and both."""
+    most = _most_points(chart)
     paths = []
     for line in one.lines:
-        points = thinned(line, MOST_POINTS_OF_MANY if many else MOST_POINTS)
-        smooth = (
-            thinned(smoothed(line), MOST_POINTS_OF_MANY if many else MOST_POINTS) if _smooths(chart, line) else None
-        )
-        told = {"d": _path(points, chart.first, across, linear)}
-        if log:
-            told["data_log"] = _path(points, chart.first, across, log)
-        if smooth:
-            told["data_smooth"] = _path(smooth, chart.first, across, linear)
-        if smooth and log:
-            told["data_smooth_log"] = _path(smooth, chart.first, across, log)
+        told: dict[str, str] = {}
+        for name, values in (("", line), ("smooth", smoothed(line) if _smooths(chart, line) else [])):
+            for kind, scale in zip(("", "log"), scales, strict=True):
+                if scale and values:
+                    key = "-".join(word for word in ("data", name, kind) if word)
+                    path = _path(thinned(values, most), chart.first, across, scale, dots=one.style == "dots")
+                    told["d" if key == "data" else key] = path
         paths.append(el("path", **told))
     return el("g", *paths, class_=f"series c{one.colour % COLOURS} {one.style}", data_series=place)
+
+
+def _most_points(chart: Chart) -> int:
+    return MOST_POINTS_OF_MANY if sum(len(one.lines) for one in chart.series) > COLOURS else MOST_POINTS
 
 
 def _smooths(chart: Chart, line: Values) -> bool:
@@ -167,8 +167,8 @@ def smoothed(values: Values, factor: float = SMOOTHING) -> list[float | None]:
     return found
 
 
-def _path(points: Sequence[tuple[int, float]], first: int, across: Any, scale: _Scale) -> str:
-    """A path that is interrupted where there is no value; a value alone is a dot."""
+def _path(points: Sequence[tuple[int, float]], first: int, across: Any, scale: _Scale, *, dots: bool = False) -> str:
+    """A path that is interrupted where there is no value; a value alone is a dot, with `dots` each is one."""
     parts, pen = [], "M"
     for number_, (place, value) in enumerate(points):
         if value != value:
@@ -176,8 +176,9 @@ def _path(points: Sequence[tuple[int, float]], first: int, across: Any, scale: _
             continue
         spot = f"{pen}{across(first + place):.1f} {scale.height(value):.1f}"
         after = points[number_ + 1][1] if number_ + 1 < len(points) else math.nan
-        parts.append(spot + ("h0" if pen == "M" and after != after else ""))
-        pen = "L"
+        alone = dots or (pen == "M" and after != after)
+        parts.append(spot + ("h0" if alone else ""))
+        pen = "M" if dots else "L"
     return "".join(parts)
 
 
@@ -272,13 +273,13 @@ def _in_words(chart: Chart) -> str:
 def _for_script(chart: Chart, length: int) -> Html:
     """The points to read out, as JSON inside a script element: no `<` that could end it."""
     across = _across(chart.first, chart.first + length - 1)
-    many = sum(len(one.lines) for one in chart.series) > COLOURS
+    most = _most_points(chart)
     series = [
         {
             "name": one.name,
             "points": [
                 [chart.first + place, float(f"{value:.6g}"), round(across(chart.first + place), 1)]
-                for place, value in thinned(one.lines[0], MOST_POINTS_OF_MANY if many else MOST_POINTS)
+                for place, value in thinned(one.lines[0], most)
                 if value == value
             ]
             if len(one.lines) == 1

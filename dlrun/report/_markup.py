@@ -12,6 +12,7 @@ from dlrun.files import number
 
 _VOID = ("meta", "img", "line", "path", "rect", "circle", "br")
 _NUMBER = (int, float)
+SHORT = 24  # characters of a cell that stay in one line
 
 
 class Html(str):
@@ -67,7 +68,7 @@ def frame(label: str, content: Html) -> Html:
 
 def _cell(place: int, cell: Any, right: bool) -> Html:
     text = figure(cell) if isinstance(cell, float) or cell is None else f"{cell:,}" if type(cell) is int else cell
-    kind = "n" if right else None
+    kind = "n" if right else "short" if len(str(text)) <= SHORT and not isinstance(text, Html) else None
     return el("th", text, scope="row", class_=kind) if place == 0 else el("td", text, class_=kind)
 
 

@@ -52,7 +52,7 @@ def _top(entry: Entry, metrics: dict[str, Any]) -> Top:
     rows = mapping(mapping(record.get("data")).get("rows"))
     seconds = real(record.get("seconds"))
     told: list[tuple[str, Any]] = [
-        ("started", str(record.get("started", ""))[:19].replace("T", " ")),
+        ("started", str(record.get("started", ""))[:16].replace("T", " ")),
         ("took", duration(seconds) if seconds is not None else None),
         ("rows", ", ".join(f"{count:,} {name}" for name, count in rows.items() if isinstance(count, int))),
         ("parameters of the model", f"{count:,}" if isinstance(count := metrics.get("parameters"), int) else None),
@@ -103,7 +103,7 @@ def _notes(entry: Entry) -> Html:
     record = entry.record
     parts = [el("p", entry.problem, class_="note bad")] if entry.problem else []
     if failure := mapping(record.get("failure")):
-        parts.append(el("p", f"{failure.get('kind')}: {failure.get('message')}", class_="note bad"))
+        parts.append(el("p", f"{failure.get('kind')}: {str(failure.get('message')).removeprefix('error: ')}", class_="note bad"))
     for one in mappings(record.get("warnings")):
         code = el("span", f" guard rail: {one.get('code')}", class_="code")
         parts.append(el("p", str(one.get("message")), code, class_="note"))

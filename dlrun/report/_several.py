@@ -14,7 +14,7 @@ from dlrun.analysis.compare import Comparison, Group, compare
 from dlrun.config.dumping import flow
 from dlrun.files import number
 from dlrun.report._curves import COLOURS, Chart, Series, draw
-from dlrun.report._markup import NOTHING, Figure, Html, el, join, listed, table
+from dlrun.report._markup import NOTHING, Figure, Html, el, folded, join, listed, table
 from dlrun.report._page import Section, Top, page, part
 from dlrun.run_dir import COMPLETED
 
@@ -96,7 +96,7 @@ def _runs(found: Comparison) -> Html:
         el("span", f"{names[entry.number].partition(':')[0]}: ", el("code", str(entry.run.path)))
         for entry in found.entries
     ]
-    return join([whole, el("p", "Where they lie", class_="soft"), listed(paths)])
+    return join([whole, folded("Where they lie", listed(paths))])
 
 
 def _parameter(value: object) -> Any:
@@ -120,7 +120,7 @@ def _groups(found: Comparison) -> Html:
             [runs_text(group.entries), *own, len(group.comparable), *means, *(_against(group) if compared else [])]
         )
     heads = ["runs", *keys, "n", *metrics, *(["against the first", "p"] if compared else [])]
-    note = "The first is so because it came out best: the more configurations, the more p is too small."
+    note = "The first was chosen for being the best, so p is too small, the more so the more configurations there are."
     caption = "Mean ± standard deviation over seeds"
     caption += "; difference from the first, seed by seed, and p of the paired t-test" if compared else ""
     return join([table(caption, heads, rows), el("p", note, class_="soft") if compared else None])

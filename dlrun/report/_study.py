@@ -46,7 +46,7 @@ def _summary_of(study: StudyDir) -> dict[str, Any]:
 def _top(study: StudyDir, record: dict[str, Any], status: str, verdict: list[str]) -> Top:
     plan = mapping(record.get("plan"))
     told = [
-        ("started", str(record.get("started", ""))[:19].replace("T", " ")),
+        ("started", str(record.get("started", ""))[:16].replace("T", " ")),
         ("took", _took(record)),
         ("at once", plan.get("slots")),
     ]
