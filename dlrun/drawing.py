@@ -22,6 +22,9 @@ MOST_INCHES = 60  # of a side; a hundred classes have 47
 plain_texts = matplotlib.rc_context({"text.parse_math": False})
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
+# Told apart also by readers who see fewer colours, after Okabe and Ito (2008), darker for thin lines.
+OVERLAID = ("#0063b1", "#c2500a", "#00795a", "#a83279", "#5b4db5", "#8a6d00", "#007b94", "#4d5663")
+LINES, MARKS = ("-", "--", ":"), ("o", "+", "s", "x", "^", "d", "v", "*")
 
 
 @plain_texts
@@ -119,6 +122,33 @@ def draw_mean_curves(
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=120)
+
+
+@plain_texts
+def draw_overlaid(
+    curves: Mapping[str, Mapping[str, Sequence[float | None]]], path: Path, *, groups: Mapping[str, int]
+) -> None:
+    """Curves of several runs over each other, by metric and then by the run's label; a picture below the other for
+    each metric. Labels of one of the `groups` have one colour. Up to 40 epochs have marks, as in the book (DLwP figures
+    4-4 to 4-9).
+    """
+    figure = Figure(figsize=(7.2, min(MOST_INCHES, 0.6 + 3.6 * len(curves))), layout="constrained")
+    for place, (name, lines) in enumerate(curves.items(), 1):
+        axes = figure.add_subplot(len(curves), 1, place)
+        for number, (label, values) in enumerate(lines.items()):
+            turn, colour = divmod(groups[label], len(OVERLAID))
+            mark = MARKS[number % len(MARKS)] if len(values) <= 40 else ""
+            points = [nan if value is None else value for value in values]
+            epochs = range(1, len(points) + 1)
+            look = {"marker": mark, "markersize": 4, "linewidth": 1.4, "linestyle": LINES[turn % len(LINES)]}
+            axes.plot(epochs, points, color=OVERLAID[colour], label=label, **look)
+        axes.set(xlabel="epoch" if place == len(curves) else "", ylabel=shortened(name.replace("_", " "), 40))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        if place == 1:
+            axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     figure.savefig(path, dpi=120)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from dlrun.analysis._entries import Entry
 from dlrun.analysis.compare import Comparison
 from dlrun.config.dumping import flow
 from dlrun.errors import RunDirError
+from dlrun.files import make_folder
 
 MOST_LABEL = 60  # characters
 MOST_NAMED = 3  # parameters that a label tells
+
+MOST_DRAWN = 24  # runs in one picture; of more the first in the table, which are the best where they are ranked
 
 Curves = dict[str, dict[str, list[float | None]]]
 
@@ -39,6 +43,23 @@ def curves(found: Comparison) -> Curves:
     return curves_
 
 
+def plot(found: Comparison, path: Path) -> list[str]:
+    """Draw the curves as one PNG and return the metrics in it. Raises RunDirError when no metric is common to two runs,
+    or the file cannot be written.
+    """
+    from dlrun.drawing import draw_overlaid
+
+    overlaid = {name: dict(list(lines.items())[:MOST_DRAWN]) for name, lines in curves(found).items()}
+    if not overlaid:
+        raise RunDirError("there is no curve that two of these runs have", hint="runs that finished no epoch have none")
+    make_folder(path.parent)
+    try:
+        draw_overlaid(overlaid, path, groups=groups_of(found))
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be written: {error.strerror or error}") from error
+    return list(overlaid)
+
+
 def _validates(rows: Sequence[dict[str, float]]) -> bool:
     return any(name.startswith("val_") for row in rows for name in row)
 
@@ -46,6 +67,12 @@ def _validates(rows: Sequence[dict[str, float]]) -> bool:
 def labels(found: Comparison) -> dict[int, str]:
     """A name for each run by its number: the parameters that differ, or its id where they are many."""
     return {entry.number: f"{entry.number}: {_told(found, entry)}" for entry in found.entries}
+
+
+def groups_of(found: Comparison) -> dict[str, int]:
+    """The place of each label's configuration, which runs with other seeds share."""
+    names = labels(found)
+    return {names[entry.number]: place for place, group in enumerate(found.groups) for entry in group.entries}
 
 
 def _told(found: Comparison, entry: Entry) -> str:

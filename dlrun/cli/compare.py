@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,19 +28,32 @@ def compare(
     every: Annotated[
         bool, typer.Option("--all", help="A name, or a folder of runs, stands for all runs in it.")
     ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the curves over each other as a PNG, validation if there is."
+        ),
+    ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     as_json: Json = False,
 ) -> None:
     """Compare runs: the parameters that differ and how they went, ranked if data, split and metric are the same."""
     from dlrun.analysis.compare import compare as run_compare
     from dlrun.cli._comparison import show_comparison
-    from dlrun.cli._output import print_json
+    from dlrun.cli._output import echo, print_json
+    from dlrun.files import short
 
     found = run_compare(runs, outputs, every=every)
+    if plot:
+        from dlrun.analysis._overlay import plot as draw_plot
+
+        draw_plot(found, plot)
     if as_json:
-        print_json(as_values(found))
-    else:
-        show_comparison(found)
+        print_json({**as_values(found), "plot": str(plot.absolute()) if plot else None})
+        return
+    show_comparison(found)
+    if plot:
+        echo(f"curves: {short(plot.absolute())}")
 
 
 def as_values(found: Comparison) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._config import config_section
 from dlrun.report._curves import Chart, Series, draw
-from dlrun.report._markup import NOTHING, Html, el, figure, join, mapping, mappings, real, table
+from dlrun.report._markup import NOTHING, Html, el, join, mapping, mappings, real, table
 from dlrun.report._page import Top, page, part
 from dlrun.report._provenance import provenance_section, timing_section
 from dlrun.report._samples import artefacts_section, samples_section
@@ -103,7 +103,9 @@ def _notes(entry: Entry) -> Html:
     record = entry.record
     parts = [el("p", entry.problem, class_="note bad")] if entry.problem else []
     if failure := mapping(record.get("failure")):
-        parts.append(el("p", f"{failure.get('kind')}: {str(failure.get('message')).removeprefix('error: ')}", class_="note bad"))
+        parts.append(
+            el("p", f"{failure.get('kind')}: {str(failure.get('message')).removeprefix('error: ')}", class_="note bad")
+        )
     for one in mappings(record.get("warnings")):
         code = el("span", f" guard rail: {one.get('code')}", class_="code")
         parts.append(el("p", str(one.get("message")), code, class_="note"))
@@ -150,7 +152,13 @@ def _stated(metrics: dict[str, Any]) -> Html:
         stated = f"{word}{f'{result:.6g}' if isinstance(result, float) else result}{tolerance}"
         verdict_ = met.get(one.get("met"), "this run alone cannot tell")  # type: ignore[arg-type]
         rows.append(
-            [str(one.get("metric")), stated, figure(real(one.get("measured"))), verdict_, str(one.get("source", ""))]
+            [
+                str(one.get("metric")),
+                stated,
+                "" if (measured := real(one.get("measured"))) is None else f"{measured:.6g}",
+                verdict_,
+                str(one.get("source", "")),
+            ]
         )
     return table("What the source states", ["metric", "stated", "measured", "", "source"], rows)
 

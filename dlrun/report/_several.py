@@ -8,7 +8,7 @@ from typing import Any
 
 from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
-from dlrun.analysis._overlay import curves, labels
+from dlrun.analysis._overlay import MOST_DRAWN, curves, groups_of, labels
 from dlrun.analysis._ranking import runs_text
 from dlrun.analysis.compare import Comparison, Group, compare
 from dlrun.config.dumping import flow
@@ -18,7 +18,6 @@ from dlrun.report._markup import NOTHING, Figure, Html, el, folded, join, listed
 from dlrun.report._page import Section, Top, page, part
 from dlrun.run_dir import COMPLETED
 
-MOST_CURVES = 24  # runs in one picture; of more the best ones
 _STYLES = ("line", "dashed", "dotted")
 
 
@@ -154,12 +153,17 @@ def _baselines(found: Comparison) -> Html:
 
 def _curves(found: Comparison) -> Html:
     """One picture for each metric."""
-    drawn = []
+    drawn, groups = [], groups_of(found)
     for metric, lines in curves(found).items():
-        shown = list(lines.items())[:MOST_CURVES]
-        series = [Series(name, [line], _STYLES[place // COLOURS], place) for place, (name, line) in enumerate(shown)]
-        title = metric.replace("_", " ") + (
-            f" (the first {MOST_CURVES} of {len(lines)} runs)" if len(lines) > MOST_CURVES else ""
-        )
+        shown = list(lines.items())[:MOST_DRAWN]
+        series = [Series(name, [line], *_look(groups[name])) for name, line in shown]
+        cut = f" (the first {MOST_DRAWN} of {len(lines)} runs)" if len(lines) > MOST_DRAWN else ""
+        title = metric.replace("_", " ") + cut
         drawn.append(draw(Chart(title, series)))
     return el("div", *drawn, class_="charts") if any(drawn) else NOTHING
+
+
+def _look(group: int) -> tuple[str, int]:
+    """Style and colour, one for all runs of a configuration."""
+    turn, colour = divmod(group, COLOURS)
+    return _STYLES[turn % len(_STYLES)], colour
