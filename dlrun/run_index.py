@@ -192,17 +192,22 @@ class _Index:
 
     def rows(self, folder: str | None) -> Sequence[tuple[Any, ...]]:
         """What it knows of a folder, or of all that are not inside of a study."""
+        if self._db is None:
+            return []
         where, values = ("folder = ?", [folder]) if folder is not None else ("instr(folder, '/') = 0", [])
-        with self._usable() as db:
+        with self._usable(self._db) as db:
             if db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
                 return db.execute(f"SELECT {', '.join(Listed._fields)} FROM listed WHERE {where}", values).fetchall()
         return []
 
     def write(self, rows: Iterable[Listed], gone: Iterable[tuple[str, str]]) -> None:
         """Keep these, forget those; when another process is about it, or the folder cannot be written, do nothing."""
-        self._open()
+        if self._db is None:
+            self._open()
+        if self._db is None:
+            return
         columns, marks = ", ".join(Listed._fields), ", ".join("?" * len(Listed._fields))
-        with self._usable() as db:
+        with self._usable(self._db) as db:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 db.execute("DROP TABLE IF EXISTS listed")
@@ -217,15 +222,14 @@ class _Index:
             self._db.close()
 
     def _open(self) -> None:
-        if self._db is None:
-            with contextlib.suppress(sqlite3.Error):
-                self._db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        with contextlib.suppress(sqlite3.Error):
+            self._db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
 
     @contextlib.contextmanager
-    def _usable(self) -> Iterator[sqlite3.Connection]:
+    def _usable(self, db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         """The open file; what goes wrong inside is passed over, and a damaged file removed."""
         try:
-            yield self._db or sqlite3.connect(":memory:")
+            yield db
         except sqlite3.OperationalError:  # another process writes just now, or the folder cannot be written
             pass
         except sqlite3.DatabaseError:

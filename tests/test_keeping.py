@@ -2,8 +2,10 @@
 
 import pytest
 
+from dlrun.analysis.verify import verify
 from dlrun.cli import main
 from dlrun.config.identity import identity
+from dlrun.config.loading import load_config
 from dlrun.errors import ConfigError, RunDirError
 from dlrun.files import write_json
 from dlrun.keeping import check_model, keep_only
@@ -59,6 +61,9 @@ def test_a_run_that_keeps_nothing_has_its_figures_and_can_be_made_longer(digits,
     for verb in ("evaluate", "predict"):
         assert main([verb, run.id, "--outputs", str(outputs)]) == 1
         assert "best.keras of the run" in capsys.readouterr().err
+    found = verify(run, load_config(run.config_file))
+    assert found.equal
+    assert found.compared == ["history.csv (2 epochs)"]
     with pytest.raises(ConfigError, match="a run that goes on keeps what it was begun with"):
         config_to_resume(run, ["training.epochs=3", "training.batch_size=64"])
     longer = config_to_resume(run, ["training.epochs=3", "training.keep=best"])

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from dlrun.studies.removal import Target
 
 
+SHOWN = 50
+
+
 def show_targets(targets: Sequence[Target]) -> None:
     """A row for each, what all of them take of the disk, and who else refers to them."""
     from rich.markup import escape
@@ -20,14 +23,16 @@ def show_targets(targets: Sequence[Target]) -> None:
         echo("there is nothing to remove")
         return
     table = plain_table("what", "status", "started", "best", "MiB", left=("what", "status", "started", "best"))
-    for target in targets:
+    for target in targets[:SHOWN]:
         row = target.row
         best = f"{row.metric} {number(row.value)}" if row.value is not None else ""
         what = "/".join([short(target.path), *target.parts])
         table.add_row(escape(what), row.status, escape(row.started[:16]), escape(best), f"{_mib(target.bytes):.1f}")
     show(table)
+    if len(targets) > SHOWN:
+        echo(f"... and {len(targets) - SHOWN:,} more; all of them: --dry-run --json")
     echo(f"{_count(targets)}, {_mib(sum(target.bytes for target in targets)):,.1f} MiB")
-    for target in targets:
+    for target in targets[:SHOWN]:
         for text in target.notes:
             note(f"{target.row.id}: {text}")
 

@@ -17,6 +17,7 @@ from dlrun.errors import ConfigError, DlrunError, Interrupted, RunDirError, Unkn
 from dlrun.files import short, write_json, write_text
 from dlrun.processes import alive, this_process
 from dlrun.run_dir import COMPLETED, FAILED, FORMAT, INTERRUPTED, RUNNING, RunDir, read_json
+from dlrun.run_index import STUDY, listed
 
 
 class StudyDir:
@@ -145,7 +146,8 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def list_studies(outputs: Path) -> list[StudyDir]:
     """Every study below `outputs`, the latest at the end: ids begin with the time."""
-    return sorted((StudyDir(path.parent.absolute()) for path in outputs.glob("*/*/study.json")), key=lambda s: s.id)
+    rows = sorted((row for row in listed(outputs) if row.kind == STUDY), key=lambda row: row.id)
+    return [StudyDir((outputs / row.folder / row.id).absolute()) for row in rows]
 
 
 def study_to_resume(text: str, outputs: Path, verb: str) -> StudyDir:
