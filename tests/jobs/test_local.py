@@ -5,6 +5,7 @@ import pytest
 
 from dlrun.config.dumping import dump_config
 from dlrun.errors import JobError
+from dlrun.jobs import local
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import run_jobs
 from dlrun.run_dir import RunDir
@@ -20,6 +21,28 @@ def test_jobs_run_once_fail_alone_and_are_skipped_when_done(digits, tmp_path):
     assert [(result.status, result.exit_code) for result in results] == [("completed", 0), ("failed", 2)]
     assert "does not fit the data" in (tmp_path / "runs" / "b.out").read_text()
     assert [result.exit_code for result in run_jobs(jobs)] == [None, None]
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_processes_that_run_at_once_share_the_cores(warm, tmp_path, monkeypatch):
+    seen = []
+
+    class Worker:
+        def __init__(self, variables):
+            seen.append(variables["DLRUN_CORES"])
+
+        def start(self, _command, _output):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(local, "available_cores", lambda: 8)
+    monkeypatch.setattr(local, "WarmWorker", Worker)
+    monkeypatch.setattr(local.subprocess, "Popen", lambda _command, env, **_options: seen.append(env["DLRUN_CORES"]))
+    with local.starter(warm, slots=3) as start:
+        start(Job(tmp_path / "c.yaml", tmp_path / "run"))
+    assert seen == ["2"]
 
 
 def test_an_interrupted_job_is_resumed(digits_run, tmp_path):
