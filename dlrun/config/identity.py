@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,37 @@ def identity_record(config: Config) -> dict[str, Any]:
     return {"identity": identity(config), "identity_format": FORMAT}
 
 
-def first_identity(config: Config) -> str:
-    """That of format 1, which counts defaults: by it runs are found whose record has no `identity_format`."""
-    return _digest_of(_values(config, study=False), _plugins(config))
+def first_identities(config: Config, known: Collection[str]) -> set[str]:
+    """Those of format 1, which counts defaults: by them runs are found whose record has no `identity_format`.
+
+    `known` are the keys of their time (`keys_of`): a later one counts where it is no default. The second takes the
+    arguments of components as they are now, for runs whose identity is younger than their config.
+    """
+    from dlrun.config.defaults import without_defaults
+
+    values, plugins = _values(config, study=False), _plugins(config)
+    then = {*known, *keys_of(without_defaults(values, config.plugins))}
+    now = {key for key in keys_of(values) if " " in key}
+    return {_digest_of(_only(values, keys), plugins) for keys in (then, then | now)}
+
+
+def _only(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """The values with these keys."""
+    found = {section: value for section, value in values.items() if section in keys}
+    for section, value in found.items():
+        if isinstance(value, dict):
+            found[section] = {key: inner for key, inner in value.items() if _key(section, value, key) in keys}
+    return found
+
+
+def keys_of(values: Mapping[str, Any]) -> set[str]:
+    """Sections and the keys in them, those of a component with its name: `training.epochs`, `data imdb.maxlen`."""
+    inner = {_key(name, value, key) for name, value in values.items() if isinstance(value, dict) for key in value}
+    return {*values, *inner}
+
+
+def _key(section: str, values: Mapping[str, Any], key: str) -> str:
+    return f"{section} {values['name']}.{key}" if "name" in values else f"{section}.{key}"
 
 
 def _values(config: Config, *, study: bool) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.identity import FORMAT, first_identity, identity
+from dlrun.config.extending import read_config
+from dlrun.config.identity import FORMAT, first_identities, identity, keys_of
 from dlrun.config.loading import load_config
+from dlrun.config.nodes import to_plain
 from dlrun.config.schema import Config
 from dlrun.data_places import find_data
 from dlrun.environment import installed_versions
@@ -26,6 +28,7 @@ class Archive:
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs
         self._versions = self.versions()
+        self._keys: dict[Path, set[str]] = {}  # of runs of the first format of identities
         self.refresh()
 
     @staticmethod
@@ -47,6 +50,9 @@ class Archive:
             if {key: (record.get("versions") or {}).get(key) for key in _DECISIVE} == self._versions:
                 key = record.get("identity_format", 1), str(record.get("identity"))
                 self._runs.setdefault(key, []).append(run)
+                if key[0] == 1 and run.path not in self._keys:
+                    self._keys[run.path] = _keys_in(run)
+        self._known = set[str]().union(*self._keys.values())
         for study in list_studies(self.outputs):
             try:
                 if study.record().get("verb") != "kfold":
@@ -57,7 +63,8 @@ class Archive:
 
     def run(self, config: Config) -> RunDir | None:
         """The run of this experiment on the data that is there: a completed one, else one that can go on."""
-        equal = [*self._runs.get((1, first_identity(config)), []), *self._runs.get((FORMAT, identity(config)), [])]
+        keys = [(1, found) for found in first_identities(config, self._known)] if self._known else []
+        equal = [run for key in (*keys, (FORMAT, identity(config))) for run in self._runs.get(key, [])]
         same = [run for run in equal if _same_files(self.records[run.path], config)]
         return _first(same, (COMPLETED, *_UNFINISHED))
 
@@ -68,6 +75,14 @@ class Archive:
     def retrain_config(self, parent: RunDir) -> Config:
         """What `dlrun retrain` trains after a run."""
         return retrain.plan(parent, load_config(parent.config_file))[0]
+
+
+def _keys_in(run: RunDir) -> set[str]:
+    """The keys in the config of a run, none when it cannot be read."""
+    try:
+        return keys_of(to_plain(read_config(run.config_file)))
+    except DlrunError:
+        return set()
 
 
 def _first(found: Iterable[Any], statuses: tuple[str, ...]) -> Any:

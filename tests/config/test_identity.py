@@ -2,7 +2,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from dlrun.config import identity as identity_module
-from dlrun.config.identity import first_identity, identity
+from dlrun.config.identity import first_identities, identity, keys_of
 from dlrun.config.loading import config_from_mapping
 from dlrun.config.schema import Config, Training
 from dlrun.errors import ConfigError
@@ -82,24 +82,35 @@ def test_a_default_that_is_written_out_changes_nothing(keys):
 
 
 def test_a_new_key_with_a_default_leaves_an_identity_as_it_is(monkeypatch):
-    before, first = of(optimizer="adam"), first_identity(config_from_mapping({**BASE, "optimizer": "adam"}))
+    config = config_from_mapping({**BASE, "optimizer": "adam"})
+    known = keys_of(identity_module.plain_config(config))
+    before, (first,) = identity(config), first_identities(config, known)
     dumped = identity_module.plain_config
 
-    def with_new_keys(config):
+    def with_new_keys(config, patience=3):
         values = dumped(config)
-        values["training"]["patience_of_saints"] = 3
-        values["new_section"] = {"key": 1}
-        return values
+        values["training"]["patience_of_saints"] = patience
+        return {**values, "new_section": {"key": 1}}
 
-    fields = {"training": Training, "config": Config}
-    new = {"training": {"patience_of_saints": 3}, "config": {"new_section": {"key": 1}}}
-    for name, model in fields.items():
-        added = {key: FieldInfo(default=value) for key, value in new[name].items()}
+    new = {Training: {"patience_of_saints": 3}, Config: {"new_section": {"key": 1}}}
+    for model, keys in new.items():
+        added = {key: FieldInfo(default=value) for key, value in keys.items()}
         monkeypatch.setattr(model, "__pydantic_fields__", {**model.model_fields, **added})
     monkeypatch.setattr(identity_module, "plain_config", with_new_keys)
-    config = config_from_mapping({**BASE, "optimizer": "adam"})
     assert identity(config) == before
-    assert first_identity(config) != first
+    assert first_identities(config, known) == {first}
+    assert first not in first_identities(config, keys_of(with_new_keys(config)))
+    monkeypatch.setattr(identity_module, "plain_config", lambda config: with_new_keys(config, patience=4))
+    assert identity(config) != before
+    assert first not in first_identities(config, known)
+
+
+def test_an_argument_that_came_later_is_known_or_not():
+    config = config_from_mapping(BASE)
+    values = identity_module.plain_config(config)
+    later = first_identities(config, keys_of(values) - {"model mlp.dropout"})
+    assert len(later) == 2
+    assert first_identities(config, keys_of(values)) < later
 
 
 @pytest.mark.parametrize(

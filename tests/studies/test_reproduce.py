@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_book import claims_of, write_book
 
-from dlrun.config.dumping import dump_config
-from dlrun.config.identity import first_identity, identity, identity_record
+from dlrun.config.dumping import dump_config, plain_config
+from dlrun.config.identity import first_identities, identity, identity_record, keys_of
 from dlrun.config.loading import load_config
 from dlrun.environment import installed_versions
 from dlrun.errors import Interrupted
@@ -132,8 +132,10 @@ def test_a_run_of_the_first_format_of_identities_is_found(book, outputs, here):
     record = run.record()
     del record["identity_format"]
     write_json(run.record_file, record)
-    assert Archive(outputs).run(load_config(folder / "one.yaml")) is None
-    write_json(run.record_file, {**record, "identity": first_identity(load_config(folder / "one.yaml"))})
+    config = load_config(folder / "one.yaml")
+    assert Archive(outputs).run(config) is None
+    (first,) = first_identities(config, keys_of(plain_config(config)))
+    write_json(run.record_file, {**record, "identity": first})
     (row,) = reproduced(folder, outputs)[0]
     assert (row.verdict, here.commands) == ("pass", ["train"])
 
