@@ -44,6 +44,7 @@ def set_environment(backend: str, device: str, *, verbose: bool = False) -> None
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
+SHARE_OF_CORES = "DLRUN_CORES"  # the environment variable with the most cores that a process may use
 EXTRAS = ("jax",)  # backends that do not come with dlrun itself
 
 # Packages that Keras and TensorFlow 2.21 import, where they are installed, for features no command of dlrun uses
@@ -119,8 +120,10 @@ def installed_versions() -> dict[str, str]:
 
 
 def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: its share of them, where it is one of several that were started at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = os.environ.get(SHARE_OF_CORES, "")
+    return max(1, min(cores, int(share))) if share.isdigit() else cores
 
 
 def give_back_freed_memory() -> None:

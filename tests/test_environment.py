@@ -1,12 +1,13 @@
 """What is set, and what is left out, before Keras is imported."""
 
 import importlib
+import os
 import sys
 
 import pytest
 
 from dlrun.cli import main
-from dlrun.environment import hidden
+from dlrun.environment import available_cores, hidden
 
 
 def test_a_hidden_package_cannot_be_imported_inside_and_can_afterwards(monkeypatch):
@@ -47,3 +48,10 @@ def test_scoring_on_a_missing_backend_is_told_too(digits_run, monkeypatch, capsy
     monkeypatch.setitem(sys.modules, "jax", None)
     assert main(["evaluate", str(digits_run.path), "-s", "runtime.backend=jax"]) == 1
     assert "pip install 'dlrun[jax]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("share", "cores"), [("3", 3), ("99", 8), ("0", 1), ("", 8), ("many", 8)])
+def test_a_process_may_have_a_share_of_the_cores(share, cores, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    monkeypatch.setenv("DLRUN_CORES", share)
+    assert available_cores() == cores

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dlrun.environment import SHARE_OF_CORES, available_cores
 from dlrun.errors import JobError
 from dlrun.jobs.warm import WarmProcess, WarmWorker
 
@@ -72,7 +74,7 @@ def run_jobs(
         on_end(results[number])
 
     several = sum(not job.done for job in jobs) > 1
-    with nullcontext(start) if start else starter(warm and several) as begin:
+    with nullcontext(start) if start else starter(warm and several, slots) as begin:
         try:
             while waiting or running:
                 while waiting and len(running) < slots:
@@ -96,14 +98,18 @@ def run_jobs(
 
 
 @contextmanager
-def starter(warm: bool) -> Iterator[Start]:
-    """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself."""
-    worker = WarmWorker() if warm and sys.platform == "linux" else None
+def starter(warm: bool, slots: int = 1) -> Iterator[Start]:
+    """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself.
+
+    Where a job's config does not say how many threads it takes, it takes its share of the cores, one of `slots`.
+    """
+    variables = {**os.environ, SHARE_OF_CORES: str(max(1, available_cores() // slots))}
+    worker = WarmWorker(variables) if warm and sys.platform == "linux" else None
 
     def start(job: Runnable) -> Process:
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         output = job.run_dir.with_name(f"{job.run_dir.name}.out")
-        return worker.start(job.command, output) if worker else _start_fresh(job.command, output)
+        return worker.start(job.command, output) if worker else _start_fresh(job.command, output, variables)
 
     try:
         yield start
@@ -112,13 +118,14 @@ def starter(warm: bool) -> Iterator[Start]:
             worker.close()
 
 
-def _start_fresh(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+def _start_fresh(command: Sequence[str], output: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with output.open("ab") as stream:
         return subprocess.Popen(
             [sys.executable, "-m", "dlrun", *command],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
+            env=variables,
         )
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,18 @@ from dlrun.errors import JobError
 
 
 class WarmWorker:
-    """The process `dlrun.worker`, which forks a child for each command. Starting it takes as long as one import."""
+    """The process `dlrun.worker`, which forks a child for each command. Starting it takes as long as one import.
 
-    def __init__(self) -> None:
+    `variables` is the environment of all of them, None that of this process.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dlrun.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "dlrun.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=variables,
         )
         self._requests = 0
 
