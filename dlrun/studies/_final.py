@@ -7,11 +7,12 @@ from typing import Any
 
 from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, with_section
 from dlrun.errors import ConfigError, JobError
 from dlrun.files import short, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import run_jobs
+from dlrun.keeping import BEST, LAST, NONE
 from dlrun.run_dir import COMPLETED, RunDir, read_json
 from dlrun.studies import retrain
 from dlrun.studies._study_dir import StudyDir
@@ -30,6 +31,8 @@ def train_and_read(
     run, file = study.run(NAME), study.config_of(NAME)
     final, notes = retrain.plan(run, config, epochs=epochs, batch_size=batch_size)
     final = final.model_copy(update={"name": config.name, "kfold": None})
+    if final.training.keep in (LAST, NONE):
+        final = with_section(final, "training", keep=BEST)  # by which test is read; without validation it is the last
     text = dump_config(final)
     if run.record_file.exists() and file.read_text(encoding="utf-8") != text:
         message = f"the study has a final run of other epochs or batches: {short(run.path)}"

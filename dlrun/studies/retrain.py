@@ -27,7 +27,8 @@ def plan(
         notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
     if config.split.training is not None:
         notes.append("all rows outside of test train, those that split.training left out included")
-    began = [stage["began"] for stage in run.record().get("stages", [])]
+    record = run.record() if run.record_file.exists() else {}  # the final run of a k-fold has no parent
+    began = [stage["began"] for stage in record.get("stages", [])]
     training = config.training.with_epochs(best, began)
     return config.model_copy(
         update={

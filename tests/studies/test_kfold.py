@@ -148,6 +148,22 @@ def test_folds_begin_with_weights_of_their_own_on_the_same_data():
     assert len({config.seed for config in folds}) == 1
 
 
+@pytest.mark.parametrize(("keep", "folds"), [(None, "both"), ("all", "all"), ("none", "both")])
+def test_folds_keep_the_models_that_predict_their_held_out_rows(keep, folds):
+    plan = plan_of(training={**BOSTON["training"], "keep": keep})
+    assert {config.training.keep for config in plan.folds.values()} == {folds}
+
+
+def test_a_study_that_keeps_nothing_has_its_predictions_and_the_model_that_read_test(outputs, jobs):
+    study = kfold.begin(plan_of(training={**BOSTON["training"], "epochs": 1, "keep": "none"}), outputs)
+    summary = run(study, final=True)
+    assert len(rows_of(study.out_of_fold_file)) == summary["out_of_fold"]["rows"]
+    assert summary["final"]["metrics"]
+    assert [str(path.relative_to(study.path)) for path in study.path.rglob("*.keras")] == ["final/best.keras"]
+    assert not [*study.path.glob("*/checkpoint")]
+    assert run(study)["out_of_fold"] == summary["out_of_fold"]
+
+
 def test_a_study_sums_its_folds_up(finished):
     study, summary = finished
     assert study.status() == "completed"
