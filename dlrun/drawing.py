@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import log10, nan
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib import colormaps
@@ -141,8 +142,8 @@ def draw_overlaid(
             mark = MARKS[number % len(MARKS)] if len(values) <= 40 else ""
             points = [nan if value is None else value for value in values]
             epochs = range(1, len(points) + 1)
-            look = {"marker": mark, "markersize": 4, "linewidth": 1.4, "linestyle": LINES[turn % len(LINES)]}
-            axes.plot(epochs, points, color=OVERLAID[colour], label=label, **look)
+            look: dict[str, Any] = {"color": OVERLAID[colour], "linestyle": LINES[turn % len(LINES)], "linewidth": 1.4}
+            axes.plot(epochs, points, marker=mark, markersize=4, label=label, **look)
         axes.set(xlabel="epoch" if place == len(curves) else "", ylabel=shortened(name.replace("_", " "), 40))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from dlrun.run_dir import COMPLETED, FAILED, RunDir, find_run
 
 DAMAGED = "damaged"
 _FILES = ("run.json", "config.yaml", "metrics.json", "history.csv", "log.txt")  # any of them marks a run's folder
+_MOST = sys.float_info.max  # a larger integer is no number of ours; nan is not below it either
 _SECTIONS = ("name", "seed", "data", "split", "training", "monitor", "runtime")  # in every config.yaml, to its end
 
 
@@ -207,4 +209,4 @@ def _numbers(values: dict[str, Any], file: Path) -> dict[str, float | None]:
     for name, value in values.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise RunDirError(f"{file} is damaged: `{name}` is not a number")
-    return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}
+    return {name: value if value is not None and abs(value) <= _MOST else None for name, value in values.items()}

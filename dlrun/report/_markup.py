@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -124,5 +125,5 @@ def mappings(value: Any) -> list[dict[str, Any]]:
 
 def real(value: Any) -> float | None:
     """The value if it is a finite number."""
-    good = isinstance(value, _NUMBER) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, _NUMBER) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     return float(value) if good else None
