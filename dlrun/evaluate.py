@@ -22,7 +22,7 @@ from dlrun.engine.compiling import choose_outputs
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.guard_rails import Finding, keep
 from dlrun.engine.measured_loss import Losses, predict_with_losses, predict_without_losses
-from dlrun.engine.model_files import load_model
+from dlrun.engine.model_files import load_predictor
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.scoring import (
     BATCH_SIZE,
@@ -106,7 +106,7 @@ def evaluate(
                 expected=", ".join(data.splits),
                 hint="split.test in the config makes one",
             )
-        model = load_model(model_file)
+        model = load_predictor(model_file)
         outputs, total = _score_split(model, data, split, config)
     evaluation = Evaluation(split, model_file, outputs, notes, total)
     return _record(evaluation, run) if run else evaluation

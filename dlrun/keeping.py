@@ -17,7 +17,7 @@ def keep_only(run: RunDir, keep: str, why: str) -> None:
     `run.json` says first what goes and why, so that who looks for it later hears the reason. Raises RunDirError.
     """
     patterns = ["checkpoint"] * (keep != ALL) + ["best*.keras"] * (keep in (LAST, NONE))
-    patterns += ["last*.keras"] * (keep in (BEST, NONE))
+    patterns += ["last*.keras"] * (keep in (BEST, NONE)) + ["estimator.skops"] * (keep == NONE)
     paths = [path for pattern in patterns for path in sorted(run.path.glob(pattern))]
     if not paths:
         return

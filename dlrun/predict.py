@@ -15,7 +15,7 @@ from dlrun.config.schema import Config
 from dlrun.data._memory import named_files
 from dlrun.data._saved import Saved, load_preprocessing
 from dlrun.engine.feeding import Feeder
-from dlrun.engine.model_files import load_model
+from dlrun.engine.model_files import load_predictor
 from dlrun.engine.resolve import load_data, open_session
 from dlrun.engine.scoring import BATCH_SIZE, in_units_of_targets, predict_rows, predicted_labels
 from dlrun.errors import DataError
@@ -56,7 +56,7 @@ def predict(
         else:
             feeder, rows, texts = _split_rows(config, split, saved)
         tasks = saved.spec.tasks
-        outputs = predict_rows(load_model(run.model_file(weights)), feeder, rows, BATCH_SIZE, tasks)
+        outputs = predict_rows(load_predictor(run.model_file(weights)), feeder, rows, BATCH_SIZE, tasks)
     losses = {name: config.output(name).loss for name in tasks}
     outputs = in_units_of_targets(outputs, saved.spec, saved.target_scales, losses)
     return _write(run, outputs, tasks, texts)

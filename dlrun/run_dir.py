@@ -89,10 +89,15 @@ class RunDir:
     evaluations = property(lambda self: self.path / "evaluations")
     predictions = property(lambda self: self.path / "predictions")
     artefacts = property(lambda self: self.path / "artefacts")
+    estimator_file = property(lambda self: self.path / "estimator.skops")
     plugins = property(lambda self: self.path / "plugins")
 
     def model_file(self, which: str, name: str = "") -> Path:
-        """`best.keras` or `last.keras`; with a sub-model's name `best-<name>.keras`."""
+        """`best.keras` or `last.keras`; with a sub-model's name `best-<name>.keras`. The estimator of a run without
+        epochs, where there is one.
+        """
+        if self.estimator_file.exists():
+            return Path(self.estimator_file)
         return self.path / (f"{which}-{name}.keras" if name else f"{which}.keras")
 
     def epochs_begun(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from dlrun import keras_names
+from dlrun.config.estimators import check_routine
 from dlrun.config.expected import check_expectations, logged_names_expected
 from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
@@ -30,6 +31,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     _check_strategy(report, plain)
     check_space(report, plain)
     check_graph(report, plain)
+    check_routine(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":

@@ -11,6 +11,7 @@ from typing import Any
 
 from dlrun import keras_names
 from dlrun.config.arguments import Taker, check_arguments, check_type, literal_defaults
+from dlrun.config.estimators import check_estimator
 from dlrun.config.graph_nodes import check_nodes
 from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
@@ -190,6 +191,8 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
         return check_transforms(report, key, value)
     if wanted.name == "Augment":
         return _check_augment(report, key, value)
+    if wanted.name == "Estimator":
+        return check_estimator(report, key, value)
     if wanted.name == "BaseWeights":
         return _check_base_weights(report, key, value)
     return data_path(report, key, value) if wanted.name in PATHS and isinstance(value, str) else value

@@ -14,6 +14,7 @@ from dlrun.errors import Key
 PATHS = ("DataPath", "WordVectors")
 SPECIAL = (
     *("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "BaseWeights"),
+    "Estimator",
     *PATHS,
 )
 _WORDS = {
@@ -38,6 +39,7 @@ _WORDS = {
     "Transforms": ("a list of transforms", "lists of transforms"),
     "Augment": ("a mapping of variations", "mappings of variations"),
     "BaseWeights": ("imagenet, a path, {from_run: RUN} or null", "weights"),
+    "Estimator": ("an estimator of scikit-learn", "estimators"),
     "DataPath": ("a path", "paths"),
     "WordVectors": ("a path", "paths"),
 }

@@ -36,12 +36,14 @@ BeginStage = Callable[[int, int], None]  # the number of a stage, and how many e
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a routine returns: history (epoch 1 first) and the best epoch, counted from 1."""
+    """What a routine returns: history (epoch 1 first) and the best epoch, counted from 1; the parameters of its model,
+    where it has any to count.
+    """
 
     progress: Progress
     monitor: str
     mode: str
-    parameters: int
+    parameters: int | None
 
 
 class _EpochClock(keras.callbacks.Callback):

@@ -15,6 +15,8 @@ from dlrun.errors import DataError, RunDirError, listing
 from dlrun.files import first_line
 from dlrun.keeping import check_model
 
+ESTIMATOR = ".skops"  # the ending of an estimator's file
+
 MOST_CONFIG_BYTES = 64 * 2**20  # of the description of the layers; a large language model has less than one
 _CONFIG = "config.json"
 _CODE = "__lambda__"  # Keras' mark of a Python function in the file
@@ -23,11 +25,23 @@ _CODE = "__lambda__"  # Keras' mark of a Python function in the file
 def load_model(path: Path) -> keras.Model:
     """A model from a `.keras` file, in Keras' safe mode, once the archive was looked at. Raises RunDirError."""
     check_model(path)
+    if path.suffix == ESTIMATOR:
+        raise RunDirError(f"{path.name} is an estimator of scikit-learn, and this is for models of Keras")
     _check_archive(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # boundary: Keras on a file of any content, and the classes that the file names
         raise RunDirError(f"{path} cannot be loaded by Keras: {first_line(error)}") from error
+
+
+def load_predictor(path: Path) -> Any:
+    """A model from a `.keras` file, or an estimator that predicts as one. Raises RunDirError."""
+    if path.suffix != ESTIMATOR:
+        return load_model(path)
+    check_model(path)
+    from dlrun.engine.estimators import load_estimator  # here: scikit-learn takes a second to import
+
+    return load_estimator(path)
 
 
 def _check_archive(path: Path) -> None:

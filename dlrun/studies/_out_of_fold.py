@@ -86,7 +86,7 @@ def _held_out(run: RunDir, config: Config, dataset: Dataset, weights: str) -> _H
     from dlrun.data._fingerprint import same_data
     from dlrun.data._saved import load_preprocessing
     from dlrun.engine.feeding import Feeder
-    from dlrun.engine.model_files import load_model
+    from dlrun.engine.model_files import load_predictor
     from dlrun.engine.resolve import load_data
     from dlrun.engine.scoring import BATCH_SIZE, in_units_of_targets, predict_rows
 
@@ -94,7 +94,7 @@ def _held_out(run: RunDir, config: Config, dataset: Dataset, weights: str) -> _H
     if not same_data(data.fingerprint, run.record().get("data")):
         raise DataError(f"the data has changed since {run.id} was trained", hint="start a new study")
     tasks = data.spec.tasks
-    model = load_model(run.model_file(weights))
+    model = load_predictor(run.model_file(weights))
     outputs = predict_rows(model, Feeder.of(data), data.splits["validation"], BATCH_SIZE, tasks)
     losses = {name: config.output(name).loss for name in tasks}
     return _HeldOut(run, config, data, in_units_of_targets(outputs, data.spec, data.target_scales, losses))
