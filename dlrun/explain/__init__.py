@@ -48,8 +48,9 @@ class Explanation:
     notes: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"format": FORMAT, **asdict(self)}
+        """JSON values; files are named as they lie below the folder."""
+        written = [asdict(one) | {"file": str(one.file.relative_to(self.folder))} for one in self.written]
+        return {"format": FORMAT, **vars(self), "written": written}
 
 
 def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: Options = Options()) -> Explanation:  # noqa: B008
@@ -99,7 +100,7 @@ def unfit(name: str, subject: Subject) -> str | None:
     inputs = list(subject.encoder.inputs().values())
     picture = len(inputs) == 1 and len(inputs[0].shape) == 3 and inputs[0].shape[-1] in (1, 3)
     if name in ("importance", "mistakes") and subject.data is None:
-        return "own inputs come without what is right"
+        return "inputs of your own have no labels"
     if name == "mistakes":
         return (
             None if subject.task.kind in ("binary", "multiclass") else f"it is for classes, this is {subject.task.kind}"

@@ -63,10 +63,9 @@ def chosen_layers(model: keras.Model, names: Sequence[str]) -> dict[str, Any]:
         found = [path for path in layers if name in (path, path.rpartition("/")[2])]
         found = [name] if name in layers else found
         if not found:
-            known = [*layers, *(path.rpartition("/")[2] for path in layers)]
-            raise UnknownNameError(
-                f"the model has no layer {name!r}", expected=listing(layers, 30), hint=did_you_mean(name, known)
-            )
+            short = dict.fromkeys(path.rpartition("/")[2] for path in layers)
+            hint = did_you_mean(name, [*layers, *short])
+            raise UnknownNameError(f"the model has no layer {name!r}", expected=listing(short, 20), hint=hint)
         if len(found) > 1:
             raise ConfigError(f"several layers are called {name!r}", expected=f"one of {listing(found)}")
         chosen[found[0]] = layers[found[0]]

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from dlrun.drawing import BLUE, ORANGE, plain_texts, shortened
+from dlrun.errors import RunDirError
 from dlrun.files import write_bytes
 
 TILE = 64  # pixels of a tile of a grid, about; small ones are enlarged by whole numbers
@@ -28,6 +29,8 @@ def written(path: Path, draw: Callable[[Path], object]) -> Path:
     try:
         draw(temporary)
         write_bytes(path, temporary.read_bytes())
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

@@ -22,6 +22,7 @@ from dlrun.engine.model_files import load_model
 from dlrun.engine.resolve import load_data, read_data
 from dlrun.errors import ConfigError, DataError, UnknownNameError, did_you_mean, listing
 from dlrun.explain._scores import Scorer
+from dlrun.files import make_folder
 from dlrun.run_dir import RunDir
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
@@ -108,8 +109,7 @@ class Subject:
     def file(self, *parts: str) -> Path:
         """A path below the folder of explanations, whose folder is made."""
         path = self.folder.joinpath(*(re.sub(r"[^\w.-]", "_", part) for part in parts))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return make_folder(path.parent) / path.name
 
 
 def load_subject(run: RunDir, config: Config, sources: Sequence[str], options: Options, folder: Path) -> Subject:
@@ -156,7 +156,9 @@ def _given(saved: Saved, sources: Sequence[str]) -> dict[str, Any]:
         raise DataError(f"there are {len(rows):,} inputs to explain", expected=f"1 to {MOST_INPUTS}")
     texts = [saved.encoder.describe(raw, row) for row in rows.tolist()]
     pictures = "file" in raw
-    stems = [f"{row + 1:03d}-{Path(texts[row]).stem}" if pictures else f"input-{row + 1:05d}" for row in rows.tolist()]
+    stems = [
+        f"{row + 1:03d}-{Path(texts[row]).stem[:40]}" if pictures else f"input-{row + 1:05d}" for row in rows.tolist()
+    ]
     resting = saved.encoder.apply(raw)
     return {"raw": raw, "resting": resting, "feeder": Feeder(saved.encoder, resting), "rows": rows} | {
         "texts": [Path(text).name for text in texts] if pictures else texts,

@@ -54,7 +54,7 @@ def _draw(subject: Subject, place: int, number: int, name: str, values: np.ndarr
     file = subject.file("activations", subject.stems[place], f"{number:02d}-{name}.png")
     values = values.reshape(-1) if values.shape[:-1] == (1, 1) else values  # of such channels each would be constant
     constant = constant_channels(values)
-    size = " x ".join(map(str, values.shape[:-1]))
+    size = " x ".join(map(str, values.shape[:-1])) + (" steps" if values.ndim == 2 else "")
     finding = f"{values.shape[-1]} {'channels' if size else 'units'}{f' of {size}' if size else ''}"
     if constant:
         finding += f", {len(constant)} constant"

@@ -30,7 +30,7 @@ def test_all_that_fits_the_data_is_made_and_the_rest_has_a_reason(patches, table
 def test_the_files_lie_in_the_run_and_are_listed_in_a_file(table_run):
     _, found = kinds(table_run)
     listed = json.loads((table_run.path / "artefacts" / "explain" / "explain.json").read_text())
-    assert [one["file"] for one in listed["written"]] == [str(one.file) for one in found.written]
+    assert [found.folder / one["file"] for one in listed["written"]] == [one.file for one in found.written]
     assert all(one.file.is_relative_to(found.folder) for one in found.written)
     assert not list(found.folder.rglob(".*"))
 
