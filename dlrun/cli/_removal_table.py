@@ -11,8 +11,8 @@ from dlrun.files import short
 if TYPE_CHECKING:
     from dlrun.studies.removal import Target
 
-
-SHOWN = 50
+SHOWN = 50  # rows
+NOTED = 5  # runs whose notes are told one by one
 
 
 def show_targets(targets: Sequence[Target]) -> None:
@@ -27,12 +27,15 @@ def show_targets(targets: Sequence[Target]) -> None:
         row = target.row
         best = f"{row.metric} {number(row.value)}" if row.value is not None else ""
         what = "/".join([short(target.path), *target.parts])
-        table.add_row(escape(what), row.status, escape(row.started[:16]), escape(best), f"{_mib(target.bytes):.1f}")
+        table.add_row(escape(what), escape(row.status), escape(row.started[:16]), escape(best), f"{_mib(target.bytes):.1f}")
     show(table)
     if len(targets) > SHOWN:
         echo(f"... and {len(targets) - SHOWN:,} more; all of them: --dry-run --json")
     echo(f"{_count(targets)}, {_mib(sum(target.bytes for target in targets)):,.1f} MiB")
-    for target in targets[:SHOWN]:
+    referred = [target for target in targets if target.notes]
+    if len(referred) > NOTED:
+        note(f"the queue, or a study, refers to {len(referred):,} of them")
+    for target in referred if len(referred) <= NOTED else ():
         for text in target.notes:
             note(f"{target.row.id}: {text}")
 

@@ -318,3 +318,19 @@ def test_runs_without_a_command_lists_and_a_run_called_rm_can_be_listed(make, ou
     ):
         assert main([*arguments, *listing]) == 0
         assert [one["name"] for one in json.loads(capsys.readouterr().out)["runs"]] == names
+
+
+@pytest.mark.parametrize("count", [2, 60])
+def test_long_lists_are_cut_and_their_notes_counted(make, outputs, capsys, count):
+    runs = [make(number) for number in range(count)]
+    queue = Queue(outputs)
+    queue.cancel([entry.number for entry in queue.add([Request("x", f"digits/{run.id}", run.id) for run in runs])])
+    assert prune(outputs, "--older-than", "1h", "--dry-run") == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("completed") == min(count, 50)
+    assert ("... and 10 more" in shown.out) is (count == 60)
+    assert f"{count} runs, " in shown.out
+    if count == 60:
+        assert shown.err == "note: the queue, or a study, refers to 60 of them\n"
+    else:
+        assert shown.err.count("of the queue (cancelled) refers to it") == 2
