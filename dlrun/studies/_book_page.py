@@ -10,7 +10,7 @@ from dlrun.expectations import stated_text
 from dlrun.studies._claims import Claim
 
 _LISTING = re.compile(r"listings? (\d+)-(\d+)")
-_SECTION = re.compile(r"\b(\d+(?:\.\d+)+)")
+_SECTION = re.compile(r"\b([1-9]\d*(?:\.\d+)+)")  # 0.96 is a score
 _HEAD = """# What the book states
 
 Each result that the source of a shipped config states (*DLwP*: F. Chollet, *Deep Learning with Python*, first

@@ -88,6 +88,12 @@ def test_what_is_stated_becomes_a_page(config, capsys):
     assert f"| 3-10 | 3.4.4 | val_loss at epoch 3: 1 ± 9, 2 seeds | `dlrun train {config}` | DLwP 3.4.4" in page
 
 
+def test_a_score_in_a_source_is_no_section(config, capsys):
+    config.write_text(config.read_text().replace("DLwP 3.4.4, listing 3-10", "others have 0.96"))
+    assert main(["reproduce", str(config), "--docs"]) == 0
+    assert "|  |  | val_loss at epoch 3" in capsys.readouterr().out
+
+
 def test_the_page_of_the_book_is_current():
     found = book_page(find_claims(find_configs(["book/*"])), ["book/*"])
     assert (ROOT / "docs" / "book.md").read_text() == found, "dlrun reproduce 'book/*' --docs > docs/book.md"
