@@ -17,7 +17,7 @@ from dlrun.errors import JobError
 from dlrun.files import first_line, make_folder
 from dlrun.jobs.entries import Entry
 from dlrun.jobs.job import Job
-from dlrun.jobs.leases import RAY, Box, gpus_there
+from dlrun.jobs.leases import PRETENDED, RAY, Box, gpus_there
 from dlrun.jobs.ray_run import DLRUN, RayRun
 from dlrun.jobs.ray_runner import ASIDE, Runner
 
@@ -77,7 +77,7 @@ def _smallest_memory() -> int:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    ask = ray.remote(num_cpus=0, max_retries=0)(gpus_there)
+    ask = ray.remote(num_cpus=0, max_retries=0)(_gpus_of_node)
     nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
     asked = [
         ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote() for node in nodes
@@ -87,6 +87,11 @@ def _smallest_memory() -> int:
     except ray.exceptions.RayError:  # a node that is busy, or goes away just now
         return 0
     return min((memory for answer in answers for memory in answer.values() or [0]), default=0)
+
+
+def _gpus_of_node() -> dict[str, int]:
+    """All GPUs of a machine, for Ray hides them from a task that has asked for none."""
+    return gpus_there({key: value for key, value in os.environ.items() if key == PRETENDED})
 
 
 class RayEngine:

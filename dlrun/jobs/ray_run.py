@@ -82,7 +82,7 @@ class RayRun:
         while not ray.wait([begun], timeout=LOOK_SECONDS)[0]:
             if self._asked.is_set():
                 return _STOPPED
-        copy = None if ray.get(begun) else Copy(self._job, actor)
+        copy = None if self._is_shared(ray.get(begun)) else Copy(self._job, actor)
         if copy:
             copy.send()
         told = {key: value for key, value in steering_variables().items() if not key.startswith("CUDA")}
@@ -91,18 +91,27 @@ class RayRun:
         told_to_stop, exit_code = False, None
         while exit_code is None:
             try:
-                exit_code = ray.get(actor.wait.remote(LOOK_SECONDS))
-                if exit_code is None and self._asked.is_set() and not told_to_stop:
+                ended = ray.get(actor.wait.remote(LOOK_SECONDS))
+                if ended is None and self._asked.is_set() and not told_to_stop:
                     ray.get(actor.terminate.remote())
                     told_to_stop = True
-                if exit_code is None and copy:
-                    copy.bring_now_and_then()
+                if copy:
+                    copy.bring_now_and_then(at_once=ended is not None)
+                exit_code = ended
             except ray.exceptions.ActorUnavailableError:  # the network: it comes back, or Ray gives the node up
                 time.sleep(LOOK_SECONDS)
         if copy:
-            copy.bring()
             ray.get(actor.clean.remote())
         return int(exit_code)
+
+    def _is_shared(self, mark: str | None) -> bool:
+        """Whether the node has our folder: it says so, or its mark is here, and then it shall remove nothing."""
+        if mark is None:
+            return True
+        here = self._job.run_dir.parent / ASIDE / mark
+        shared = here.exists()
+        here.unlink(missing_ok=True)
+        return shared
 
 
 class Copy:
@@ -129,10 +138,10 @@ class Copy:
                 if path == self._run_dir:
                     self._here[str(file.relative_to(path))] = (0, 0, 0)  # the node's own is another file
 
-    def bring_now_and_then(self) -> None:
-        """`bring`, when it is time for it."""
+    def bring_now_and_then(self, *, at_once: bool = False) -> None:
+        """`bring`, when it is time for it, or at once."""
         began = time.monotonic()
-        if began > self._next:
+        if at_once or began > self._next:
             self.bring()
             now = time.monotonic()
             self._next = now + max(BRING_SECONDS, _SHARE * (now - began))

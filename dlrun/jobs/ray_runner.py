@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -36,22 +37,24 @@ class Runner:
         self._folder, self._run_id = Path(folder), run_id
         self._run_dir = self._folder / run_id
         self._links = self._folder / ASIDE / f"{run_id}.snapshot"
-        self._mark = self._folder / ASIDE / f"{run_id}.copy"  # what lies here of the run is a copy and may be removed
         self._token, self._gpu = self._folder / ASIDE / token, gpu
         self._process: subprocess.Popen[bytes] | None = None
 
-    def begin(self) -> bool:
-        """Whether this node sees the submitter's folder. Where not, its copy is made, and empty. Raises OSError."""
+    def begin(self) -> str | None:
+        """None where this node sees the submitter's folder. Elsewhere an empty copy is made, and a mark, whose name is
+        returned: what lies here of the run may be removed. Raises OSError.
+        """
         with contextlib.suppress(OSError):
             list(self._token.parent.iterdir())  # so that a network disk looks again
-        shared = self._token.exists()
-        if not shared:
-            self._mark.parent.mkdir(parents=True, exist_ok=True)
-            self._clean()
-            if self._run_dir.exists():
-                raise FileExistsError(17, "File exists, and no other run has brought it here", str(self._run_dir))
-            self._mark.touch()
-        return shared
+        if self._token.exists():
+            return None
+        self.clean()
+        if self._run_dir.exists():
+            raise FileExistsError(17, "File exists, and no other run has brought it here", str(self._run_dir))
+        mark = self._links.with_name(f"{self._run_id}.copy-{secrets.token_hex(8)}")
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        return mark.name
 
     def write(self, name: str, offset: int, content: bytes) -> None:
         """A piece of a file of the copy. Raises OSError."""
@@ -130,17 +133,13 @@ class Runner:
         return read_piece(self._output, offset, PIECE_BYTES) if self._output.exists() else b""
 
     def clean(self) -> None:
-        """Remove the copy; the submitter's own folder is left alone."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        self._clean()
-
-    def _clean(self) -> None:
-        if self._mark.exists():
-            for path in files_of(self._run_dir):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            shutil.rmtree(self._links, ignore_errors=True)
-            self._mark.unlink()
+        """Remove what lies here of the run, if it is marked as a copy."""
+        marks = list(self._links.parent.glob(f"{self._run_id}.copy-*"))
+        for path in files_of(self._run_dir) if marks else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(self._links, ignore_errors=True)
+        for mark in marks:
+            mark.unlink()
 
     def _signal(self, number: int) -> None:
         if self._process is not None and self._process.poll() is None:

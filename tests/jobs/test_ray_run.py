@@ -141,6 +141,21 @@ def test_only_what_has_changed_travels_and_the_record_comes_last(job, actor, kil
     assert (job.run_dir / "history.csv").read_text() == "2"
 
 
+def test_a_folder_that_only_seems_to_be_another_is_left_alone(job, killed):
+    runner = Runner(str(job.run_dir.parent), "run-1", "not seen", gpu=False)
+    assert follow(job, Actor(runner), *shell(Actor(runner), "mkdir run-1; echo 1 > run-1/run.json")) == 0
+    assert (job.run_dir / "run.json").exists()
+    runner.clean()
+    assert (job.run_dir / "run.json").exists()
+    assert job.config_file.exists()
+
+
+def test_the_last_snapshot_is_asked_for_until_it_is_here(job, actor, killed):
+    actor.raising["snapshot"] = [UnavailableError("socket closed")]
+    assert follow(job, actor, *shell(actor, COMPLETE)) == 0
+    assert RunDir(job.run_dir).status() == "completed"
+
+
 def test_a_run_comes_the_first_time_as_a_whole(job, actor, killed):
     runner = actor._runner
     runner.begin()

@@ -33,7 +33,8 @@ def folder(tmp_path):
 
 def begun(folder, *, gpu=False):
     runner = Runner(str(folder), RUN, "token", gpu=gpu)
-    assert not runner.begin()
+    mark = runner.begin()
+    assert (folder / ".ray" / mark).exists()
     return runner
 
 
@@ -57,7 +58,7 @@ def test_a_folder_is_shared_where_the_token_is_seen(tmp_path):
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "token").touch()
     runner = Runner(str(tmp_path), RUN, "token", gpu=False)
-    assert runner.begin()
+    assert runner.begin() is None
     (tmp_path / RUN).mkdir()
     runner.clean()
     assert (tmp_path / RUN).exists()
