@@ -93,18 +93,14 @@ def _count_reading(run: RunDir, weights: str) -> None:
 
 
 def unfit(name: str, subject: Subject) -> str | None:
-    """Why an explanation does not fit the data and model of a run; None when it fits.
-
-    Without names of layers asked for, what needs a convolution fits models that have one.
-    """
+    """Why an explanation does not fit the data and model of a run; None when it fits."""
     inputs = list(subject.encoder.inputs().values())
     picture = len(inputs) == 1 and len(inputs[0].shape) == 3 and inputs[0].shape[-1] in (1, 3)
     if name in ("importance", "mistakes") and subject.data is None:
         return "inputs of your own have no labels"
     if name == "mistakes":
-        return (
-            None if subject.task.kind in ("binary", "multiclass") else f"it is for classes, this is {subject.task.kind}"
-        )
+        kind = subject.task.kind
+        return None if kind in ("binary", "multiclass") else f"it is for classes, this is {kind}"
     if name == "importance":
         return importance.unfit(subject.encoder)
     if name == "words":

@@ -85,11 +85,32 @@ def tapped(layer: Any, change: Callable[[Any], Any]) -> Iterator[None]:
         uses.append(1)
         return change(output) if len(uses) == 1 else output
 
-    vars(layer)["call"] = call_and_change  # past Keras' __setattr__, which would track it
+    with _replaced(layer, "call", call_and_change):
+        yield
+
+
+@contextlib.contextmanager
+def without_activation(operation: Any) -> Iterator[None]:
+    """While this lasts the operation leaves out its activation, or, if it is nothing else, gives what it gets."""
+    if vars(operation).get("activation") is not None:
+        change = _replaced(operation, "activation", keras.activations.linear)
+    else:
+        change = _replaced(operation, "call", lambda inputs, *_arguments, **_options: inputs)
+    with change:
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(operation: Any, name: str, value: Any) -> Iterator[None]:
+    """While this lasts an attribute has another value; past Keras' `__setattr__`, which would track it."""
+    own = vars(operation)
+    before = {name: own[name]} if name in own else {}
+    own[name] = value
     try:
         yield
     finally:
-        del vars(layer)["call"]
+        del own[name]
+        own.update(before)
 
 
 def run_to(model: keras.Model, inputs: Any, layer: Any) -> Any:
@@ -118,24 +139,6 @@ def recorded(model: keras.Model, inputs: Any, layers: Mapping[str, Any]) -> dict
             stack.enter_context(tapped(layer, functools.partial(found.setdefault, name)))
         model(inputs, training=False)
     return found
-
-
-@contextlib.contextmanager
-def without_activation(operation: Any) -> Iterator[None]:
-    """While this lasts the operation leaves out its activation, or, if it is nothing else, gives what it gets."""
-    own = vars(operation)
-    kept = own.get("activation")
-    if kept is not None:
-        own["activation"] = keras.activations.linear  # past Keras' __setattr__, which would track it
-    else:
-        own["call"] = lambda inputs, *_arguments, **_options: inputs
-    try:
-        yield
-    finally:
-        if kept is not None:
-            own["activation"] = kept
-        else:
-            del own["call"]
 
 
 def accept_any_size(model: keras.Model) -> None:

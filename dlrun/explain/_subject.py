@@ -23,7 +23,7 @@ from dlrun.engine.resolve import load_data, read_data
 from dlrun.errors import ConfigError, DataError, UnknownNameError, did_you_mean, listing
 from dlrun.explain._scores import Scorer
 from dlrun.files import make_folder
-from dlrun.run_dir import RunDir
+from dlrun.run_dir import COMPLETED, RunDir
 from dlrun.seeds import child_seed
 from dlrun.spec import Task
 
@@ -68,8 +68,7 @@ class Subject:
 
     `rows` index the arrays of `feeder`; `stems` name their files, `texts` tell the samples; `truth` is the label of
     each, None where it is not known; `scale` that of a scaled target. `raw` are the arrays before they came to rest,
-    `resting` those at rest.
-    `data` is None when the user gave the inputs.
+    `resting` those at rest. `data` is None when the user gave the inputs.
     """
 
     options: Options
@@ -120,6 +119,8 @@ def load_subject(run: RunDir, config: Config, sources: Sequence[str], options: O
     scorer = Scorer(model, task_name, task, config.output(task_name).loss, options.target)
     parts = _given(saved, sources) if sources else _drawn(run, config, saved, options)
     notes = [*parts.pop("notes", []), *([scorer.note] if scorer.note else [])]
+    if (status := run.status()) != COMPLETED:
+        notes.append(f"this run is {status}; its model so far is explained")
     return Subject(
         options,
         config,

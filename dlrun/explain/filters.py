@@ -26,10 +26,10 @@ def explain_filters(subject: Subject) -> list[Written]:
     layers = chosen_layers(subject.model, options.layers) if options.layers else _some(subject.model)
     if not layers:
         raise ConfigError("the model has no convolution, so it has no filters to show", hint="name a layer: --layer")
-    shape = subject.model.input_shape[1:]
+    (shape,) = (one.shape for one in subject.encoder.inputs().values())
     if options.size:
         accept_any_size(subject.model)
-        shape = (options.size, options.size, shape[-1])
+        shape = (options.size, options.size, *shape[2:])
     return [_layer(subject, name, layer, shape) for name, layer in layers.items()]
 
 
@@ -39,7 +39,7 @@ def _some(model: keras.Model) -> dict[str, Any]:
     return dict(found[place] for place in places)
 
 
-def _layer(subject: Subject, name: str, layer: Any, shape: tuple[int, ...]) -> Written:
+def _layer(subject: Subject, name: str, layer: Any, shape: tuple[int | None, ...]) -> Written:
     options = subject.options
     values = keras.ops.convert_to_numpy(subject.inputs)
     low, high = float(values.min()), float(values.max())
@@ -55,7 +55,7 @@ def _layer(subject: Subject, name: str, layer: Any, shape: tuple[int, ...]) -> W
     return Written("filters", name, file, finding, facts)
 
 
-def grey_noise(shape: tuple[int, ...], low: float, high: float, seed: int) -> np.ndarray:
+def grey_noise(shape: tuple[Any, ...], low: float, high: float, seed: int) -> np.ndarray:
     """A picture of the given shape just above the middle of `low` to `high` (DLwP, listing 5-37)."""
     noise = np.random.default_rng(seed).random(shape) * _NOISE + 0.5
     return (low + (high - low) * noise).astype("float32")

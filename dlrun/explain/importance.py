@@ -18,7 +18,6 @@ from dlrun.data._dataset import Encoder
 from dlrun.data._series import SeriesEncoder
 from dlrun.data._table import TableEncoder
 from dlrun.engine.compiling import compile_model, resolve_monitor, settled_outputs, settled_sections
-from dlrun.engine.feeding import Feeder
 from dlrun.explain._pictures import draw_importances
 from dlrun.explain._subject import Subject, Written
 from dlrun.seeds import child_seed
@@ -28,7 +27,6 @@ MOST_ROWS, LEAST_ROWS = 4096, 512
 MOST_VALUES = 2**19  # of the inputs of all rows; of a series that are fewer rows than of a table
 MOST_COLUMNS = 100
 MOST_LAGS = 24  # blocks of steps of a series
-
 STEPS = "steps"  # which stay in their order in a picture
 
 Shuffled = Callable[[np.ndarray], np.ndarray]  # an order `(rows,)` of the rows: inputs with one column in that order
@@ -123,7 +121,7 @@ def _measured(subject: Subject, rows: np.ndarray) -> tuple[Callable[[np.ndarray]
     monitored, mode = resolve_monitor(config, outputs, validated="validation" in data.splits)
     metric = monitored.removeprefix("val_")
     compile_model(subject.model, config, data.spec)
-    targets = Feeder.of(data).batch(Feeder.of(data).tensors, rows)[1]
+    targets = subject.feeder.batch(subject.feeder.tensors, rows)[1]
     model = subject.model
 
     def measure(inputs: np.ndarray) -> float:

@@ -76,9 +76,8 @@ def word_attributions(model: keras.Model, inputs: np.ndarray, scorer: Scorer, cl
         return keras.ops.sum(slope * vectors, axis=-1)
 
     weights = keras.ops.convert_to_tensor(scorer.class_weights(classes))
-    return np.asarray(
-        keras.ops.convert_to_numpy(compiled(products, model)(keras.ops.convert_to_tensor(inputs), weights))
-    )
+    found = compiled(products, model)(keras.ops.convert_to_tensor(inputs), weights)
+    return np.asarray(keras.ops.convert_to_numpy(found), "float32")
 
 
 def first_embedding(model: keras.Model) -> Any:

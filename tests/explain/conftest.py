@@ -59,7 +59,7 @@ def table_run(tmp_path_factory):
     return trained(folder, name="table", data=data, model={"name": "mlp", "hidden": [8]})
 
 
-@pytest.fixture(scope="session", params=["sequence", "multi_hot", "one_hot"])
+@pytest.fixture(scope="session", params=["sequence", "multi_hot", pytest.param("one_hot", marks=pytest.mark.slow)])
 def texts_run(request, tmp_path_factory):
     """A run on texts of which one word tells the class."""
     folder = tmp_path_factory.mktemp("texts")

@@ -21,7 +21,7 @@ def distance_to_patch(fact):
 
 
 @pytest.mark.parametrize("name", ["plain", "nested"])
-@pytest.mark.parametrize("target", ["logit", "probability"])
+@pytest.mark.parametrize("target", ["logit", pytest.param("probability", marks=pytest.mark.slow)])
 def test_the_hottest_place_lies_on_the_patch(patches, name, target):
     found = [one for one in facts(patches[name], target=target) if one["truth"] == "patch"]
     assert len(found) > 10

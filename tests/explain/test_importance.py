@@ -35,6 +35,7 @@ def test_worse_is_positive_whether_less_or_more_is_better(sign):
     assert found.repeats.std() > 0
 
 
+@pytest.mark.slow
 def test_series_are_told_by_feature_and_by_step_back(tmp_path):
     random = np.random.default_rng(0)
     tells, noise = random.normal(size=(2, 400))

@@ -66,3 +66,16 @@ def test_the_picture_moves_most_on_the_patch(patches):
             beyond = np.array(one.facts["strongest"]) - places[int(one.of.split()[1]) - 1]
             hits.append(bool((beyond >= 0).all() and (beyond < PATCH).all()))
     assert np.mean(hits) > 0.6  # a patch covers 6 % of a picture
+
+
+@pytest.mark.parametrize("last", [keras.layers.Softmax(), keras.layers.Activation("softmax"), keras.ops.softmax])
+def test_a_last_activation_of_any_form_is_left_out_and_put_back(last):
+    inputs = keras.Input((2, 2, 1))
+    logits = keras.layers.Dense(3, name="logits")(keras.layers.Flatten()(inputs))
+    model, task = keras.Model(inputs, last(logits)), Task("multiclass", ("a", "b", "c"))
+    scorer = Scorer(model, "y", task, None, "logit")
+    pictures = np.ones((1, 2, 2, 1), "float32")
+    slopes = input_gradients(model, pictures, scorer, np.array([1]))
+    np.testing.assert_allclose(slopes.ravel(), model.get_layer("logits").get_weights()[0][:, 1], atol=1e-6)
+    assert model.predict(pictures, verbose=0).sum() == pytest.approx(1)
+    assert scorer.note == ""
