@@ -1,9 +1,17 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from dlrun.cli import main
 from dlrun.config.dumping import dump_config
+from dlrun.config.loading import load_config
+from dlrun.jobs import ray_run
 from dlrun.jobs.entries import Request
 from dlrun.jobs.leases import PRETENDED
 from dlrun.jobs.queue import Queue
@@ -13,7 +21,21 @@ from dlrun.processes import alive
 from dlrun.run_dir import RunDir
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("ray", reason="needs dlrun[ray]")
+ray = pytest.importorskip("ray", reason="needs dlrun[ray]")
+
+
+PLUGIN = """
+import dlrun
+import keras
+
+
+@dlrun.model("mine")
+def mine(spec, *, units: int = 16):
+    (input_spec,) = spec.inputs.values()
+    inputs = keras.Input(input_spec.shape)
+    hidden = keras.layers.Dense(units, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
+"""
 
 
 @pytest.fixture
@@ -117,3 +139,50 @@ def test_runs_share_a_gpu_by_what_they_need_of_it(head, digits, outputs, monkeyp
     entries = work(queue, box, Orders(engine=engine))
     assert [entry.state for entry in entries] == ["done"] * 3
     assert [RunDir(queue.job(entry).run_dir).record()["gpu"] for entry in entries] == [0] * 3
+
+
+@contextmanager
+def machine_of_its_own(name, address, outputs):
+    """A node with a host name and a folder of its own, as far as it can see."""
+    script = f"hostname {name} && mount -t tmpfs none {outputs} && exec {sys.executable} -m ray.scripts.scripts start"
+    command = ["unshare", "--uts", "--mount", "sh", "-c", f"{script} --address={address} --num-cpus=1 --block"]
+    node = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        node.terminate()
+        node.wait()
+
+
+@pytest.mark.skipif(subprocess.call("unshare --uts --mount true", shell=True) != 0, reason="needs Linux namespaces")
+def test_a_run_comes_back_from_machines_with_folders_of_their_own(head, digits, outputs, monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_run, "BRING_SECONDS", 1.0)
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    training = {"epochs": 400, "batch_size": 32, "tensorboard": False, "checkpoint_every_seconds": 0}
+    config = digits(training=training, runtime={"threads": 1, "device": "cpu"}, plugins=[str(plugin)], model="mine")
+    queue = Queue(outputs)
+    (entry,) = queued(queue, config, 1)
+    run, seen = RunDir(queue.job(entry).run_dir), []
+
+    def kill_the_first_machine(entries):
+        if run.epochs_begun() > 20 and not seen:
+            seen.append(run.record()["process"])
+            os.kill(parent_of(parent_of(seen[0]["pid"])), signal.SIGKILL)
+            machines.enter_context(machine_of_its_own("second", head.address, outputs))
+
+    with ExitStack() as machines:
+        machines.enter_context(machine_of_its_own("first", head.address, outputs))
+        connect(head.address)
+        end = time.monotonic() + 60
+        while not ray.cluster_resources().get("CPU") and time.monotonic() < end:
+            time.sleep(0.2)
+        box = cluster_box(None, 1)
+        (entry,) = work(queue, box, Orders(engine=RayEngine(box)), kill_the_first_machine)
+        assert (entry.state, entry.crashes, run.status()) == ("done", 1, "completed")
+        record = run.record()
+        assert [seen[0]["host"], record["process"]["host"]] == ["first", "second"]
+        assert [session["status"] for session in record["sessions"]] == ["interrupted", "completed"]
+        assert len(run.history()) == 400
+        assert len(list(run.checkpoint.glob("0*"))) <= 2
+        assert load_config(run.config_file).plugins[0].read_text() == PLUGIN
