@@ -191,7 +191,7 @@ def _grid(scale: _Scale, kind: str) -> Html:
     return el("g", *lines, class_=f"grid {kind}", aria_hidden="true")
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers between two bounds."""
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -215,7 +215,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 def _marks_below(chart: Chart, length: int, across: Any) -> Html:
     last = chart.first + length - 1
-    places = [value for value in ticks(chart.first, last, 6) if value == int(value)] if length > 1 else [chart.first]
+    places = [value for value in ticks(chart.first, last) if value == int(value)] if length > 1 else [chart.first]
     y = HEIGHT - BOTTOM
     texts = [
         el("text", f"{int(value):,}", x=round(across(value), 1), y=y + 16, text_anchor="middle") for value in places

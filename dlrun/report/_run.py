@@ -55,7 +55,7 @@ def _top(entry: Entry, metrics: dict[str, Any]) -> Top:
         ("started", str(record.get("started", ""))[:16].replace("T", " ")),
         ("took", duration(seconds) if seconds is not None else None),
         ("rows", ", ".join(f"{count:,} {name}" for name, count in rows.items() if isinstance(count, int))),
-        ("parameters of the model", f"{count:,}" if isinstance(count := metrics.get("parameters"), int) else None),
+        ("parameters", f"{count:,}" if isinstance(count := metrics.get("parameters"), int) else None),
         ("device", record.get("device")),
         ("seed", record.get("seed")),
     ]

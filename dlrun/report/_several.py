@@ -144,10 +144,11 @@ def _baselines(found: Comparison) -> Html:
     """The levels of each run's baselines, once where they are the same."""
     entries = [entry for entry in found.entries if not entry.problem and entry.baselines]
     metrics = [name for name in _metrics(entries) if any(name in entry.baselines for entry in entries)]
-    lines: dict[tuple[float | None, ...], list[Entry]] = {}
+    lines: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        lines.setdefault(tuple(entry.baselines.get(name) for name in metrics), []).append(entry)
-    rows = [[runs_text(those), *levels] for levels, those in lines.items()]
+        levels = (entry.baselines.get(name) for name in metrics)
+        lines.setdefault(tuple("" if level is None else number(level) for level in levels), []).append(entry)
+    rows = [[runs_text(those), *map(Figure, levels)] for levels, those in lines.items()]
     return table("Of a model that never looks at the inputs", ["runs", *metrics], rows) if metrics else NOTHING
 
 
