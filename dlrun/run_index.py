@@ -24,9 +24,7 @@ DAMAGED = "damaged"
 RUN, STUDY = "run", "study"
 _VERSION = 1  # of the table; another one is made anew
 _WORTH = 20  # so many directories to be read again are worth a writing
-_SETTLED_NS = (
-    2_000_000_000  # a file changed later than this before the look may change again within a tick of its clock
-)
+_SETTLED_NS = 2_000_000_000  # what was changed less than 2 s ago may change again within a tick of the file's clock
 _BUSY_SECONDS = 0.05  # to wait for another process; then the directories are read
 
 
@@ -85,9 +83,9 @@ def look_at(path: Path) -> Listed | None:
 
 
 def run_ids(outputs: Path, begin: str = "") -> list[tuple[str, str]]:
-    """Folder and id of each run whose id begins so, in any order; of those that have not lost their record."""
+    """Folder and id of each run whose id begins so, in any order."""
     paths = ((place.name, one) for place in _entries(outputs) for one in _entries(place) if one.name.startswith(begin))
-    return [(folder, one.name) for folder, one in paths if _stat(f"{one.path}/run.json")]
+    return [(folder, one.name) for folder, one in paths if (_signature(one.path) or (STUDY,))[0] == RUN]
 
 
 def _entries(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
@@ -230,7 +228,7 @@ class _Index:
         """The open file; what goes wrong inside is passed over, and a damaged file removed."""
         try:
             yield db
-        except sqlite3.OperationalError:  # another process writes just now, or the folder cannot be written
+        except (sqlite3.OperationalError, ValueError):  # written just now, no right to write, names that are no UTF-8
             pass
         except sqlite3.DatabaseError:
             self.close()

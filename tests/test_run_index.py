@@ -235,6 +235,19 @@ def test_records_of_any_content_are_listed_and_kept(make, outputs, looks_later, 
     assert listed(outputs)[0].status
 
 
+def test_names_that_are_no_text_are_listed_and_keep_no_other_from_it(make, outputs, looks_later):
+    make(1)
+    make(2, name=os.fsdecode(b"bad-\xff"))
+    assert len(listed(outputs)) == len(listed(outputs)) == 2
+
+
+def test_a_run_that_has_lost_its_record_is_found_by_its_id(make, outputs):
+    run = make(1)
+    run.checkpoint.mkdir()
+    run.record_file.unlink()
+    assert find_run(run.id[:12], outputs).path == run.path
+
+
 def test_a_run_is_found_with_the_index_as_without(make, outputs, looks_later):
     first, second = make(1), make(2, name="later")
     for _ in range(2):

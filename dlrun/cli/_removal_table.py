@@ -27,7 +27,8 @@ def show_targets(targets: Sequence[Target]) -> None:
         row = target.row
         best = f"{row.metric} {number(row.value)}" if row.value is not None else ""
         what = "/".join([short(target.path), *target.parts])
-        table.add_row(escape(what), escape(row.status), escape(row.started[:16]), escape(best), f"{_mib(target.bytes):.1f}")
+        cells = map(escape, (what, row.status, row.started[:16], best))
+        table.add_row(*cells, f"{_mib(target.bytes):.1f}")
     show(table)
     if len(targets) > SHOWN:
         echo(f"... and {len(targets) - SHOWN:,} more; all of them: --dry-run --json")
