@@ -203,12 +203,7 @@ def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
     file = run.evaluations / f"{stem}.json"
     reading = None
     if evaluation.split == "test":
-        readings = run.record().get("test_readings", [])
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        reading = len(readings) + 1
-        run.update(test_readings=[*readings, {"time": now, "model": evaluation.model_file.name, "file": file.name}])
-        if reading > 1:
-            keep(run, [Finding("test", "test was read more than once; do not choose by it (DLwP 4.2.1)")])
+        reading = count_reading(run, evaluation.model_file, file.name)
     for name, output in evaluation.outputs.items():
         if output.score.confusion:
             safe = re.sub(r"[^\w.-]", "_", name)
@@ -217,3 +212,13 @@ def _record(evaluation: Evaluation, run: RunDir) -> Evaluation:
     written = Evaluation(**{**vars(evaluation), "file": file, "reading": reading})
     write_json(file, written.as_dict())
     return written
+
+
+def count_reading(run: RunDir, model_file: Path, file: str) -> int:
+    """List a reading of the test part in `run.json`, with the `file` that has its scores; how many there are now."""
+    readings = run.record().get("test_readings", [])
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    run.update(test_readings=[*readings, {"time": now, "model": model_file.name, "file": file}])
+    if readings:
+        keep(run, [Finding("test", "test was read more than once; do not choose by it (DLwP 4.2.1)")])
+    return len(readings) + 1

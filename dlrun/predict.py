@@ -52,17 +52,18 @@ def predict(
     with open_session(config):
         saved = load_preprocessing(run.preprocess)
         if sources or values is not None:
-            feeder, rows, texts = _raw_rows(saved, sources, values)
+            feeder, rows, texts = raw_rows(saved, sources, values)
         else:
             feeder, rows, texts = _split_rows(config, split, saved)
         tasks = saved.spec.tasks
         outputs = predict_rows(load_predictor(run.model_file(weights)), feeder, rows, BATCH_SIZE, tasks)
     losses = {name: config.output(name).loss for name in tasks}
     outputs = in_units_of_targets(outputs, saved.spec, saved.target_scales, losses)
-    return _write(run, outputs, tasks, texts)
+    return write_predictions(run.predictions, outputs, tasks, texts)
 
 
-def _raw_rows(saved: Saved, sources: Sequence[str], values: Any) -> tuple[Feeder, np.ndarray, list[str]]:
+def raw_rows(saved: Saved, sources: Sequence[str], values: Any) -> tuple[Feeder, np.ndarray, list[str]]:
+    """The user's raw rows as a run prepares them: a feeder, their numbers, and a short text for each."""
     files = list(sources) or named_files(values, texts=saved.encoder.texts)
     raw = saved.encoder.read_values(values) if files is None else saved.encoder.read(files)
     rows = np.arange(saved.encoder.row_count(raw))
@@ -80,14 +81,17 @@ def _split_rows(config: Config, split: str, saved: Saved) -> tuple[Feeder, np.nd
     return Feeder.of(data), rows, [f"row {row + 1}" for row in rows.tolist()]
 
 
-def _write(run: RunDir, outputs: dict[str, np.ndarray], tasks: dict[str, Task], texts: list[str]) -> Predictions:
+def write_predictions(
+    folder: Path, outputs: dict[str, np.ndarray], tasks: dict[str, Task], texts: list[str]
+) -> Predictions:
+    """Outputs in original units as a table, also as a CSV in `folder`; `texts` say what each row was."""
     columns, rows = ["input"], [dict[str, Any](input=text) for text in texts]
     for name, task in tasks.items():
         shown = name if len(tasks) > 1 else ""
         columns += _columns(task, shown)
         for row, found in zip(rows, prediction_values(outputs[name], task, shown), strict=True):
             row.update(found)
-    file = run.predictions / f"{datetime.now():%Y%m%d-%H%M%S-%f}.csv"
+    file = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()

@@ -46,11 +46,12 @@ def main() -> None:
 
 
 def _warm_up() -> None:
-    from dlrun.environment import import_keras
+    from dlrun.environment import import_keras, no_collections
 
-    import_keras("tensorflow", "cpu", lean=True)
-    for name in _WARM:
-        importlib.import_module(name)
+    with no_collections():
+        import_keras("tensorflow", "cpu", lean=True)
+        for name in _WARM:
+            importlib.import_module(name)
     gc.freeze()  # a collection in a child would copy the pages of all this
 
 

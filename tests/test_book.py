@@ -11,7 +11,7 @@ from dlrun.config.loading import load_config
 from dlrun.config.schema import Component
 from dlrun.data._series_parts import Windows, bounds_of, row_parts
 from dlrun.engine.describing import describe_model
-from dlrun.engine.resolve import build_model
+from dlrun.engine.resolve import build_model, load_data
 from dlrun.spec import DataSpec, InputSpec, Task
 from dlrun.train import train
 
@@ -91,6 +91,22 @@ PARAMETERS = {
     "jena_conv1d_gru": 13_793,
     "boston_kfold_100": 5_121,
     "boston_kfold_500": 5_121,
+    "func_vs_sequential": 2_080 + 1_056 + 330,
+    "func_vs_sequential_graph": 2_080 + 1_056 + 330,
+    "qa_two_inputs": 1_000_052,
+    "social_three_heads": 14_146_316,
+    "inception_module": 256 + (256 + 147_584) + 1_280 + (256 + 2 * 147_584) + 5_130,
+    "residual_identity": 1_280 + 3 * 147_584 + 1_290,
+    "residual_linear": (1_280 + 147_584) + 256 + 1_290,
+    "siamese_lstm": 20_608 + 33,
+    "siamese_lstm_as_printed": 20_673,
+    "cb_earlystop_checkpoint": 31 * 16 + 17,
+    "cb_reduce_lr": 31 * 16 + 17,
+    "cb_activation_logger": 31 * 16 + 17,
+    "imdb_conv1d_tensorboard": 291_937,
+    "batchnorm_patterns": 320 + 128 + 1_153 * 32 + 128 + 330,
+    "sepconv_small": 38_949,
+    "hyperparameter_search": 65 * 64 + 65 * 64 + 650,
 }
 
 
@@ -98,9 +114,14 @@ def _configs():
     return {name.removeprefix("book/"): path for name, path in shipped_configs().items() if name.startswith("book/")}
 
 
-def _spec(data):
+WITHOUT_FILES = ("digits", "breast_cancer", "question_answers", "social_posts", "sentence_pairs")
+
+
+def _spec(config):
     """What the data of a config looks like: the book's shapes, without the files."""
-    options = data.parameters
+    data, options = config.data, config.data.parameters
+    if data.name in WITHOUT_FILES:
+        return load_data(config).spec
     binary = {"label": Task("binary", labels=("no", "yes"))}
     if data.name in ("imdb", "reuters") and options.get("encoding") != "sequence":
         shape = InputSpec((options["num_words"],))
@@ -110,13 +131,15 @@ def _spec(data):
         shape = InputSpec((784,) if options.get("flat") else (28, 28, 1))
     elif data.name == "image_folder":
         shape = InputSpec((options["height"], options["width"], 3))
+    elif data.name == "cifar10":
+        shape = InputSpec((32, 32, 3))
     elif data.name == "timeseries_csv":
         shape = InputSpec((options["lookback"] // options["step"], 14))
     else:
         shape = InputSpec((13,))
     regression = Task("regression")
     known = {"boston_housing": regression, "timeseries_csv": regression}
-    task = {**known, "mnist": _classes(10), "reuters": _classes(46)}.get(data.name)
+    task = {**known, "mnist": _classes(10), "cifar10": _classes(10), "reuters": _classes(46)}.get(data.name)
     return DataSpec({"input": shape}, {"label": task} if task else binary)
 
 
@@ -131,7 +154,7 @@ def _model(name):
         model = Component(**{**model.model_dump(), "vectors": np.zeros((10_000, 100), "float32")})
     if model.name == "pretrained":  # counted without the files of weights
         model = Component(**{**model.model_dump(), "weights": None})
-    return build_model(model, _spec(config.data))
+    return build_model(model, _spec(config))
 
 
 def test_every_config_of_the_book_has_its_count_here():
@@ -166,6 +189,15 @@ LAYERS = {
     ),
     "imdb_embed8_flatten": ([(20, 8), (160,), (1,)], [80_000, 161]),
     "imdb_conv1d": ([(500, 128), (494, 32), (98, 32), (92, 32), (32,), (1,)], [1_280_000, 28_704, 7_200, 33]),
+    "sepconv_small": (
+        [(64, 64, 3), *((size, size, filters) for size, filters in ((62, 32), (60, 64), (30, 64), (28, 64), (26, 128)))]
+        + [(13, 13, 128), (11, 11, 64), (9, 9, 128), (128,), (32,), (10,)],
+        [155, 2_400, 4_736, 8_896, 9_408, 8_896, 4_128, 330],
+    ),
+    "imdb_conv1d_tensorboard": (
+        [(500, 128), (494, 32), (98, 32), (92, 32), (32,), (1,)],
+        [256_000, 28_704, 7_200, 33],
+    ),
     "jena_dense": ([(3_360,), (32,), (1,)], [107_552, 33]),
     "jena_conv1d": (
         [(236, 32), (78, 32), (74, 32), (24, 32), (20, 32), (32,), (1,)],

@@ -49,6 +49,7 @@ def _register_verbs() -> None:
         compare,
         data,
         doctor,
+        ensemble,
         evaluate,
         explain,
         fetch,
@@ -89,6 +90,7 @@ def _register_verbs() -> None:
     app.command("compare", rich_help_panel="After a run")(compare.compare)
     app.command("report", rich_help_panel="After a run")(report.report)
     app.command("explain", rich_help_panel="After a run")(explain.explain)
+    app.command("ensemble", rich_help_panel="After a run")(ensemble.ensemble)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 

@@ -59,7 +59,7 @@ def check_routine(report: Report, plain: dict[str, Any]) -> None:
         return
     for name in ("model", "callbacks"):
         if plain.get(name):
-            hint = f"remove it; where it comes from an extended file: {name}: null"
+            hint = f"remove it, or drop it with -s ~{name}"
             report.add((name,), f"the routine `sklearn` takes no {name}: its estimator learns", on="key", hint=hint)
     training = plain.get("training")
     if isinstance(training, dict) and training.get("stages"):

@@ -62,7 +62,10 @@ def _metrics(summary: dict[str, Any]) -> Html:
         rows.sort(key=lambda row: not str(row[0]).startswith("val_"))
         tables.append(table(caption, ["metric", "mean", "std", "95 % interval", "baseline"], rows))
     return join(
-        [*tables, el("p", f"Interval: {summary.get('interval')}.", class_="soft") if summary.get("interval") else None]
+        [
+            el("div", *tables, class_="beside"),
+            el("p", f"Interval: {summary.get('interval')}.", class_="soft") if summary.get("interval") else None,
+        ]
     )
 
 

@@ -27,9 +27,9 @@ def pictures(paths: Sequence[tuple[Path, str]], below: Path) -> Html:
             continue
         room -= len(content)
         code = base64.b64encode(content).decode()
-        image = el("img", src=f"data:image/png;base64,{code}", alt=text, loading="lazy")
+        image = el("img", src=f"data:image/png;base64,{code}", alt=text)
         shown.append(el("figure", image, el("figcaption", text)))
-    parts = [el("div", *shown, class_="pictures")] if shown else []
+    parts = [el("div", *shown, class_="pictures" if len(shown) > 1 else "pictures one")] if shown else []
     if left_out:
         names = ", ".join(left_out[:10]) + (f" and {len(left_out) - 10} more" if len(left_out) > 10 else "")
         parts.append(el("p", f"Not shown here, too large or not readable: {names}", class_="soft"))

@@ -36,7 +36,7 @@ def samples_section(run: RunDir) -> Html:
         for one in mappings(found.get("surest"))[:MOST_SAMPLES]
     ]
     caption = (
-        f"Wrong answers the model was surest of; {found.get('wrong')} of {found.get('rows')} rows of "
+        f"Wrong answers the model was surest of; {_count(found.get('wrong'))} of {_count(found.get('rows'))} rows of "
         f"{found.get('split')} are wrong"
     )
     heads = ["row", "truth", "predicted", "probability", "sample"]
@@ -53,6 +53,10 @@ def _value(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else flow(value)
     return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} …"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def artefacts_section(run: RunDir) -> Html:

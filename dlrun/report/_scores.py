@@ -12,7 +12,7 @@ from dlrun.run_dir import RunDir
 
 MOST_IN_MATRIX = 25  # classes; of more the pairs that are confused most
 MOST_CLASSES = 40  # rows of the table of classes; of more the worst
-MOST_PAIRS = 15
+MOST_PAIRS = 10
 MOST_EVALUATIONS = 4
 
 
@@ -86,7 +86,8 @@ def _confusion(matrix: list[list[int]], labels: list[str]) -> Html:
     pairs = table(
         "Confused most often", ["true class", "taken for", "rows", "share of the class"], list(_pairs(matrix, labels))
     )
-    return join([_matrix(matrix, labels) if len(matrix) <= MOST_IN_MATRIX else None, pairs])
+    matrix_ = _matrix(matrix, labels) if len(matrix) <= MOST_IN_MATRIX else None
+    return el("div", matrix_, pairs, class_="beside")
 
 
 def _pairs(matrix: list[list[int]], labels: list[str]) -> Iterator[list[Any]]:
@@ -97,7 +98,7 @@ def _pairs(matrix: list[list[int]], labels: list[str]) -> Iterator[list[Any]]:
 
 def _matrix(matrix: list[list[int]], labels: list[str]) -> Html:
     """Rows are true classes; the tint is the share of the row."""
-    caption = "Confusion: a row for each true class, a column for each predicted one; tinted by the share of the row"
+    caption = "Confusion: true classes in rows, predicted ones in columns, tinted by the share of the row"
     head = el(
         "thead",
         el("tr", el("th", "true \\ predicted", scope="col"), *(el("th", label, scope="col") for label in labels)),
