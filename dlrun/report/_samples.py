@@ -81,9 +81,9 @@ def _kind(what: str, written: list[dict[str, Any]], folder: Path, run: RunDir) -
     """Pictures of one kind of explanation with what each found; files are looked for below `folder` only."""
     shown, lines = [], []
     for one in written:
-        path = folder / what / Path(str(one.get("file"))).name
+        path = folder / _below(str(one.get("file")), folder.name)
         text = ": ".join(str(one.get(key)) for key in ("of", "finding") if one.get(key))
-        (shown.append((path, text)) if path.suffix == ".png" else lines.append([path.name, text]))
+        (shown.append((path, text)) if path.suffix == ".png" else lines.append([str(path.relative_to(folder)), text]))
     more = (
         f"{len(shown) - MOST_OF_A_KIND} more lie in artefacts/explain/{what}" if len(shown) > MOST_OF_A_KIND else None
     )
@@ -93,6 +93,11 @@ def _kind(what: str, written: list[dict[str, Any]], folder: Path, run: RunDir) -
         el("p", more, class_="soft") if more else None,
         table(f"Other files of {what}", ["file", "finding"], lines[:MOST_OF_A_KIND]),
     )
+
+
+def _below(file: str, name: str) -> Path:
+    """The part of a path below the last folder of this name: the run may have been moved since it was written."""
+    return Path(file.rpartition(f"/{name}/")[2].lstrip("/"))
 
 
 def out_of_fold_section(path: Path) -> Html:

@@ -105,6 +105,21 @@ def test_mistakes_of_explain_are_the_worst_samples(page, run):
     assert table.rows[1] == ["7", "1", "9", "0.9900", "a <b>text</b>"]
 
 
+def test_pictures_of_explain_are_found_where_they_lie_with_what_they_show(page, run):
+    from PIL import Image
+
+    folder = run.artefacts / "explain" / "activations" / "row-7"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(folder / "01-conv.png")
+    there = "/elsewhere/artefacts/explain/activations/row-7/01-conv.png"
+    written = [{"what": "activations", "of": "row 7", "file": there, "finding": "32 channels"}]
+    written += [{"what": "activations", "of": "row 8", "file": "/explain/../../../x.txt", "finding": ""}]
+    (run.artefacts / "explain" / "explain.json").write_text(json.dumps({"written": written}))
+    found = page(run.path)
+    assert found.values("alt", "img") == ["row 7: 32 channels"]
+    assert found.table("Other files of activations").rows[1] == ["../../../x.txt", "row 8"]
+
+
 @pytest.mark.parametrize("size", [40, 400])
 def test_pictures_are_embedded_and_large_ones_made_smaller(page, run, size):
     from PIL import Image
