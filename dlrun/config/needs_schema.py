@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from pydantic import Field
@@ -31,8 +30,8 @@ class Needs(Section):
 
 
 def mebibytes(text: str) -> int:
-    """`6GB` in MiB, rounded up; 0 for what is no such text."""
+    """`6GB` in MiB, rounded down, so that four quarters fit; 0 for what is no such text."""
     if not re.match(MEMORY, text):
         return 0
     number, unit = re.findall(r"[\d.]+|\w+$", text)
-    return math.ceil(float(number) * _BYTES[unit] / 2**20)
+    return int(float(number) * _BYTES[unit] / 2**20)

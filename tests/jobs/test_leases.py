@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from dlrun.config.needs_schema import mebibytes
 from dlrun.errors import ConfigError
 from dlrun.jobs.leases import PRETENDED, Box, Needs, choose_gpus, gpus_there, variables_of
 
@@ -117,6 +118,15 @@ def test_whatever_comes_and_goes_no_gpu_lends_more_than_it_has():
             assert sum(float(stated or memory / 2) for _, _, stated in parts) <= memory
             most = max(most, len(parts))
     assert most > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("6GB", 5722), ("6 GiB", 6144), ("1.5GiB", 1536), ("800MB", 762), ("7MiB", 7), ("", 0), ("6", 0)],
+)
+def test_memory_is_counted_in_mebibytes(text, found):
+    assert mebibytes(text) == found
+    assert 4 * mebibytes("4GB") <= mebibytes("16GB")
 
 
 def test_as_many_runs_go_together_as_fit():

@@ -126,12 +126,12 @@ def test_runs_share_a_gpu_by_what_they_need_of_it(head, digits, outputs, monkeyp
     Path(config).write_text(dump_config(digits(name="one", needs={"gpu_memory": "9GB"})))
     command = ["batch", config, "--engine", "ray", "--address", head.address, "--outputs", str(outputs)]
     assert main(command) == 2
-    assert "at most 7,630 MiB of a GPU" in capsys.readouterr().err
+    assert "at most 7,629 MiB of a GPU" in capsys.readouterr().err
     assert main([*command, "-s", "needs={gpus: 2}"]) == 2
     assert main([*command, "--gpus", "0"]) == 2
 
     queue = Queue(outputs)
-    queued(queue, digits(), 3, gpu_memory=[3815, 3815, 3900])
+    queued(queue, digits(), 3, gpu_memory=[3814, 3814, 3900])
     (tmp_path / "here").mkdir()
     connect(head.address)
     box = cluster_box(None, 1)
