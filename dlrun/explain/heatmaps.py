@@ -52,6 +52,7 @@ def heat_maps(model: keras.Model, layer: Any, inputs: Any, scorer: Scorer, class
             raise ConfigError(
                 f"the layer {layer.name!r} gives {tuple(activation.shape[1:])} for each picture",
                 expected="a layer that gives (height, width, channels)",
+                hint="--what activations shows any layer",
             )
 
         def score(change: Any) -> tuple[Any, None]:

@@ -9,6 +9,7 @@ import numpy as np
 from dlrun.data._checks import class_codes
 from dlrun.data._series import SeriesEncoder
 from dlrun.data._table import TableEncoder
+from dlrun.data._texts import TextsEncoder
 from dlrun.data._words import WordsEncoder
 from dlrun.data_pictures import draw_images
 from dlrun.engine.scoring import BATCH_SIZE, predict_rows, predicted_labels
@@ -76,9 +77,8 @@ def raw_values(subject: Subject, row: int) -> Any:
 
 def whole_text(encoder: WordsEncoder, raw: dict[str, np.ndarray], row: int) -> str:
     """A text as the tokenizer has read it."""
-    if "vocabulary" in raw:
-        joint = getattr(encoder, "splitting").joint  # noqa: B009 - of texts with a vocabulary
-        return str(joint.join(raw["vocabulary"][raw["words"][row]]))
+    if isinstance(encoder, TextsEncoder):
+        return encoder.splitting.joint.join(raw["vocabulary"][raw["words"][row]])
     return encoder.decode(raw["words"][row])
 
 
