@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,17 @@ def test_a_run_that_is_to_be_tried_again_is_told(config, outputs):
     lines.look(queue.entries())
     assert len(told) == 2
     assert told[1].endswith("job 1 will be tried again: its process ended with signal 11")
+
+
+def test_without_ray_the_message_says_how_to_install_it(config, outputs, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["batch", config, "--engine", "ray", "--outputs", str(outputs)]) == 1
+    error = capsys.readouterr().err
+    assert "Ray is not installed" in error
+    assert "pip install 'dlrun[ray]'" in error
+    assert not outputs.exists()
+
+
+def test_the_gpus_of_a_cluster_are_not_chosen_here(config, capsys):
+    assert main(["batch", config, "--engine", "ray", "--gpus", "0"]) == 2
+    assert "Ray chooses the GPUs" in capsys.readouterr().err

@@ -13,11 +13,20 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.jobs import ray_run
 from dlrun.jobs.endings import NODE_LOST, output_of
+from dlrun.jobs.entries import Entry
 from dlrun.jobs.job import Job
+from dlrun.jobs.leases import Box
+from dlrun.jobs.ray_engine import RayEngine
 from dlrun.jobs.ray_run import Copy, RayRun
 from dlrun.jobs.ray_runner import Runner
 from dlrun.jobs.starting import LOST
 from dlrun.run_dir import RunDir
+
+REST = {
+    **{"state": "running", "paused": False, "cancelled": False, "alone": False, "crashes": 0, "added": 0.0},
+    **dict.fromkeys(("failure", "message", "owner", "process", "began", "ended")),
+    "lease": ["ray-0"],
+}
 
 
 class ActorError(Exception):
@@ -247,3 +256,22 @@ def test_plugins_travel_with_the_config(job, actor, killed, digits, tmp_path):
     printed = output_of(job.run_dir).read_text()
     assert "@dlrun.model('mine')" in printed
     assert str(kept) in printed
+
+
+@pytest.mark.parametrize(
+    ("box", "asked", "kept"),
+    [
+        (Box(cores=12, node_cores=4), {"threads": 3}, {"num_cpus": 3}),
+        (Box(cores=12, node_cores=4), {"threads": 8}, {"num_cpus": 4}),
+        (Box(cores=12, node_cores=4), {"alone": True}, {"num_cpus": 4}),
+        (Box(("a",), memory={"a": 0}), {}, {"num_cpus": 1, "num_gpus": 1}),
+        (Box(("a",), memory={"a": 0}), {"device": "cpu"}, {"num_cpus": 1}),
+        (Box(("a",), per_gpu=4, memory={"a": 0}), {}, {"num_cpus": 1, "num_gpus": 0.25}),
+        (Box(("a",), per_gpu=4, memory={"a": 0}), {"alone": True}, {"num_cpus": 1, "num_gpus": 1}),
+        (Box(("a",), memory={"a": 9000}), {"gpu_memory": 3000}, {"num_cpus": 1, "num_gpus": 0.3334}),
+        (Box(("a", "b"), memory={"a": 9000, "b": 9000}), {"gpus": 2}, {"num_cpus": 1, "num_gpus": 2}),
+    ],
+)
+def test_ray_keeps_for_a_run_what_it_needs(box, asked, kept):
+    entry = Entry(1, "x", "x/a", "a", **{"device": "auto", "threads": 1, "backend": "tensorflow", **REST, **asked})
+    assert RayEngine(box)._resources(entry) == kept
