@@ -197,7 +197,7 @@ def run(queue: Queue, box: Box, wanted: Iterable[int] | None, max_failures: int 
     """
     for entry in queue.entries(states=[WAITING]):
         enough = box.never(needs_of(entry))
-        if enough is not None:
+        if enough is not None and not entry.paused:
             message, hint = f"job {entry.number} needs more than there is", f"dlrun queue cancel {entry.number}"
             raise JobError(message, expected=f"at most {enough}", hint=hint)
     engine = RayEngine(box) if box.pool else None

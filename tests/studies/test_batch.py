@@ -112,6 +112,8 @@ def test_a_run_that_waits_and_needs_more_than_there_is_stops_nobody_for_ever(fol
         batch.run(queue, small, None, None, lambda entries: None)
     (problem,) = raised.value.problems
     assert (problem.expected, problem.hint) == ("at most 1,000 MiB of a GPU", "dlrun queue cancel 1")
+    queue.pause([1, 2, 3])
+    assert batch.run(queue, small, [], None, lambda entries: None) == []
 
 
 def test_seeds_follow_from_that_of_the_config_and_make_other_experiments(folder):
