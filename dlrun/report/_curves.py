@@ -12,7 +12,7 @@ from dlrun.files import number
 from dlrun.report._markup import Html, el, join
 
 WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 12, 40  # of the plot inside the picture
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 12, 40  # of the plot inside the picture
 MOST_POINTS = 400  # of a line
 MOST_POINTS_OF_MANY = 120  # where a picture has more than eight lines
 SMOOTHING, SMOOTHED_FROM = 0.9, 20  # factor of the moving average; epochs from which on it is offered

@@ -69,7 +69,7 @@ def frame(label: str, content: Html) -> Html:
 
 def _cell(place: int, cell: Any, right: bool) -> Html:
     text = figure(cell) if isinstance(cell, float) or cell is None else f"{cell:,}" if type(cell) is int else cell
-    kind = "n" if right else "short" if len(str(text)) <= SHORT and not isinstance(text, Html) else None
+    kind = "n" if right else None if isinstance(text, Html) else "short" if len(str(text)) <= SHORT else "long"
     return el("th", text, scope="row", class_=kind) if place == 0 else el("td", text, class_=kind)
 
 

@@ -61,14 +61,14 @@ def provenance_section(run: RunDir, record: dict[str, Any]) -> Html:
 def _commands(run: RunDir, record: dict[str, Any]) -> Html:
     command = record.get("command")
     typed = shlex.join(map(str, command)) if isinstance(command, list) else ""
-    rows = [
-        ("typed", el("code", typed) if typed else None),
-        ("in the folder", record.get("folder")),
-        ("again, with every value", el("code", f"dlrun train {run.config_file}")),
-        ("bit by bit", el("code", f"dlrun verify {run.path}")),
-        ("identity", record.get("identity")),
-    ]
-    return facts(rows)
+    rows = {
+        "typed": typed,
+        "in the folder": record.get("folder"),
+        "again, with every value": f"dlrun train {run.config_file}",
+        "and compared bit by bit": f"dlrun verify {run.path}",
+        "identity": record.get("identity"),
+    }
+    return _pairs("Commands", {name: value for name, value in rows.items() if value})
 
 
 def _machine(record: dict[str, Any]) -> dict[str, Any]:

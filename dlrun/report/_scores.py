@@ -24,7 +24,11 @@ def evaluations_section(run: RunDir) -> Html:
         model = str(found.get("model_file", "")).rpartition("/")[2]
         latest[str(found.get("split")), model] = found
     shown = list(latest.items())[-MOST_EVALUATIONS:]
-    return join(_evaluation(split, model, found) for (split, model), found in shown)
+    parts = [_evaluation(split, model, found) for (split, model), found in shown]
+    if any('class="confusion"' in part for part in parts) and not (run.artefacts / "explain" / "mistakes").is_dir():
+        command = el("code", f"dlrun explain {run.id} --what mistakes")
+        parts.append(el("p", "Which rows these are: ", command, class_="soft"))
+    return join(parts)
 
 
 def _evaluation(split: str, model: str, found: dict[str, Any]) -> Html:

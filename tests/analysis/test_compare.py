@@ -348,3 +348,14 @@ def test_a_folder_of_runs_stands_for_all_in_it(make, outputs):
     make(1, 0.5)
     make(2, 0.6)
     assert len(compare([str(outputs / "digits")], outputs / "elsewhere", every=True).entries) == 2
+
+
+def test_configurations_are_compared_with_the_best_one_seed_by_seed(make, outputs, capsys):
+    for number, (units, seed, value) in enumerate([(16, 1, 0.9), (16, 2, 0.8), (8, 1, 0.6), (8, 2, 0.7), (4, 1, 0.1)]):
+        make(number, value, seed=seed, model__hidden=f"[{units}]")
+    best, second, third = of_all(outputs).groups
+    assert best.against_best is None
+    assert second.against_best.mean == pytest.approx(-0.2)
+    assert third.against_best is None, "one seed is no comparison"
+    assert main(["compare", "--all", "digits", "--outputs", str(outputs)]) == 0
+    assert "-0.2000 ± 0.1414" in capsys.readouterr().out
