@@ -1,5 +1,6 @@
 """What is set, and what is left out, before Keras is imported."""
 
+import gc
 import importlib
 import os
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from dlrun.cli import main
-from dlrun.environment import available_cores, hidden
+from dlrun.environment import available_cores, hidden, no_collections
 
 
 def test_a_hidden_package_cannot_be_imported_inside_and_can_afterwards(monkeypatch):
@@ -55,3 +56,14 @@ def test_a_process_may_have_a_share_of_the_cores(share, cores, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
     monkeypatch.setenv("DLRUN_CORES", share)
     assert available_cores() == cores
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_after_imports_as_before(enabled, monkeypatch):
+    monkeypatch.setattr(gc, "isenabled", lambda: enabled)
+    done = []
+    monkeypatch.setattr(gc, "disable", lambda: done.append("disable"))
+    monkeypatch.setattr(gc, "enable", lambda: done.append("enable"))
+    with pytest.raises(ValueError, match="oops"), no_collections():
+        raise ValueError("oops")
+    assert done == (["disable", "enable"] if enabled else ["disable"])
