@@ -1,6 +1,6 @@
 """dlrun runs deep-learning experiments from YAML. The decorators here register your own components."""
 
-from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS
+from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, TRANSFORMS
 
 __version__ = "0.1.0"
 
@@ -8,5 +8,6 @@ dataset = DATASETS.register
 transform = TRANSFORMS.register
 model = MODELS.register
 routine = ROUTINES.register
+callback = CALLBACKS.register
 
-__all__ = ["dataset", "model", "routine", "transform"]
+__all__ = ["callback", "dataset", "model", "routine", "transform"]

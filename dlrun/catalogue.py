@@ -8,7 +8,7 @@ from typing import Any
 
 from dlrun import keras_names
 from dlrun.errors import UnknownNameError, did_you_mean, listing
-from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Registry
+from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, TRANSFORMS, Registry
 from dlrun.signatures import NOT_LITERAL, Parameter, Signature
 
 _REGISTRIES = {"models": MODELS, "datasets": DATASETS, "transforms": TRANSFORMS, "routines": ROUTINES}
@@ -41,20 +41,25 @@ def names_of(kind: str) -> list[str]:
         from dlrun.config.finding import shipped_configs
 
         return list(shipped_configs())
-    return _REGISTRIES[kind].builtin_names() if kind in _REGISTRIES else keras_names.preferred_names(kind)
+    if kind in _REGISTRIES:
+        return _REGISTRIES[kind].builtin_names()
+    return [*(CALLBACKS.builtin_names() if kind == "callbacks" else ()), *keras_names.preferred_names(kind)]
 
 
 def items_of(kind: str, only: str | None = None) -> list[Item]:
     """The names of a kind with their parameters; `only` picks one. Raises UnknownNameError."""
     if kind == "configs":
         found = {name: _config_item(name, path) for name, path in _configs().items()}
-    elif kind in _REGISTRIES:
-        registry: Registry = _REGISTRIES[kind]
+    elif kind in _REGISTRIES or (kind == "callbacks" and only in CALLBACKS.builtin_names()):
+        registry: Registry = _REGISTRIES.get(kind, CALLBACKS)
         names = [only] if only else registry.builtin_names()
         found = {name: _item(name, registry.describe(name).signature, builder=True) for name in names}
     else:
         names = [only] if only else keras_names.preferred_names(kind)
         found = {name: _item(name, keras_names.signature(kind, name), builder=False) for name in names}
+        if kind == "callbacks" and not only:
+            own = {name: _item(name, entry.signature, builder=True) for name, entry in CALLBACKS.entries().items()}
+            found = own | found
     if only and only not in found:
         raise UnknownNameError(f"there is no {keras_names.noun(kind)} named {only!r}", hint=did_you_mean(only, found))
     return [item for name, item in found.items() if only in (None, name)]

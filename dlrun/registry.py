@@ -133,10 +133,12 @@ DATASETS = Registry("dataset", "dlrun.data")
 TRANSFORMS = Registry("transform", "dlrun.data.transforms")
 MODELS = Registry("model", "dlrun.models")
 ROUTINES = Registry("routine", "dlrun.routines")
-REGISTRIES = {registry.kind: registry for registry in (DATASETS, TRANSFORMS, MODELS, ROUTINES)}
+CALLBACKS = Registry("callback", "dlrun.callbacks")  # beside Keras' own
+REGISTRIES = {registry.kind: registry for registry in (DATASETS, TRANSFORMS, MODELS, ROUTINES, CALLBACKS)}
 
 
-_SUPPLIED = {"dataset": "context", "model": "spec", "routine": "experiment"}  # what dlrun passes to a builder
+# What dlrun passes to a builder
+_SUPPLIED = {"dataset": "context", "model": "spec", "routine": "experiment", "callback": "experiment"}
 
 
 def check_plugin(path: Path) -> list[Entry]:
@@ -148,7 +150,7 @@ def check_plugin(path: Path) -> list[Entry]:
     if not entries:
         raise PluginError(
             f"the plugin {path} registers nothing",
-            expected="a function below @dlrun.model, @dlrun.dataset, @dlrun.transform or @dlrun.routine",
+            expected="a function or class below " + listing(f"@dlrun.{kind}" for kind in REGISTRIES),
         )
     for entry in entries:
         if entry.name in REGISTRIES[entry.kind].builtin_names():

@@ -95,7 +95,7 @@ def test_one_parameter_left_of_the_star_is_the_rule(tmp_path, signature):
     assert check_plugin(path)
 
 
-@pytest.mark.parametrize("kind", ["dataset", "model", "routine"])
+@pytest.mark.parametrize("kind", ["dataset", "model", "routine", "callback"])
 def test_the_builtin_components_keep_the_rule(kind):
     for entry in REGISTRIES[kind].entries().values():
         assert len([p for p in entry.signature.parameters if not p.keyword_only]) == 1, entry.name

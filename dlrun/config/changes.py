@@ -22,7 +22,8 @@ PACE = (  # of writing; training computes the same with any
 )
 # What decides how long a run goes on, where its data lies and what it writes, but not what an epoch computes.
 FREE = (*ABOUT, "data.dir", "data.path", "data.test_path", "training.epochs", *PACE)
-LOGGING_CALLBACKS = ("CSVLogger", "TensorBoard", "RemoteMonitor")  # they only write what they see
+# They only write what they see; by their names in a config and of their classes
+LOGGING_CALLBACKS = ("CSVLogger", "TensorBoard", "RemoteMonitor", "activation_logger", "ActivationLogger")
 
 
 @dataclass(frozen=True)

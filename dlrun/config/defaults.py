@@ -16,6 +16,7 @@ from dlrun.config.arguments import literal_defaults
 from dlrun.config.parameters import AUGMENTATIONS, BUILDERS
 from dlrun.config.schema import Config
 from dlrun.config.sections import Model, model_of
+from dlrun.registry import CALLBACKS
 from dlrun.signatures import Parameter
 
 _NONE = object()  # equals no value
@@ -32,13 +33,20 @@ def without_defaults(values: Mapping[str, Any], plugins: Sequence[Path]) -> dict
             found[section] = _other_than(found[section], _parameters(section, found[section]["name"], tuple(plugins)))
     if isinstance(found.get("optimizer"), dict):
         found["optimizer"] = _of_keras("optimizers", found["optimizer"])
-    found["callbacks"] = [_of_keras("callbacks", one) for one in found.get("callbacks") or []]
+    found["callbacks"] = [_callback(one, tuple(plugins)) for one in found.get("callbacks") or []]
     return _section(found, Config)
 
 
 @functools.cache
 def _parameters(section: str, name: str, plugins: tuple[Path, ...]) -> list[Parameter]:
-    return list(BUILDERS[section].describe(name, plugins).signature.keyword_parameters().values())
+    registry = CALLBACKS if section == "callbacks" else BUILDERS[section]
+    return list(registry.describe(name, plugins).signature.keyword_parameters().values())
+
+
+def _callback(values: Mapping[str, Any], plugins: tuple[Path, ...]) -> dict[str, Any]:
+    if keras_names.canonical("callbacks", str(values["name"])) is not None:
+        return _of_keras("callbacks", values)
+    return _other_than(values, _parameters("callbacks", values["name"], plugins))
 
 
 def _section(values: Mapping[str, Any], model: Model) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Names and parameters are suggestions: any other text stays legal, because plugin
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from dlrun import keras_names
@@ -14,7 +15,7 @@ from dlrun.config.parameters import AUGMENTATIONS
 from dlrun.config.schema import Config
 from dlrun.config.shorthand import shorthand_schemas
 from dlrun.config.types import PATHS, Type, from_source
-from dlrun.registry import DATASETS, MODELS, ROUTINES, Registry
+from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, Registry
 from dlrun.signatures import Parameter, Signature
 
 Schema = dict[str, Any]
@@ -39,8 +40,9 @@ def config_json_schema() -> Schema:
     for section, registry in _REGISTRIES.items():
         _set(schema, section, _component(schema, section, _builders(registry)))
     _set(schema, "optimizer", _component(schema, "optimizer", _keras("optimizers")))
-    callback = _component(schema, "callbacks", _keras("callbacks"))
-    properties["callbacks"]["items"] = {"anyOf": [callback, _name_schema(_keras("callbacks"))]}
+    callbacks = _own_callbacks() | _keras("callbacks")
+    callback = _component(schema, "callbacks", callbacks)
+    properties["callbacks"]["items"] = {"anyOf": [callback, _name_schema(callbacks)]}
     _describe_learning(properties)
     _describe_learning(schema["$defs"]["Output"]["properties"])
     _allow(schema["$defs"]["Output"]["properties"], "metrics", [string_schema()])
@@ -88,6 +90,14 @@ def _allow(properties: Schema, section: str, more: list[Schema]) -> None:
 
 def _builders(registry: Registry) -> dict[str, Signature]:
     return {name: entry.signature for name, entry in registry.entries().items()}
+
+
+def _own_callbacks() -> dict[str, Signature]:
+    """Those of dlrun, with what YAML may set as their parameters, as Keras' have."""
+    return {
+        name: replace(signature, parameters=tuple(signature.keyword_parameters().values()))
+        for name, signature in _builders(CALLBACKS).items()
+    }
 
 
 def _keras(kind: str) -> dict[str, Signature]:

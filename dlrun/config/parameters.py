@@ -16,9 +16,9 @@ from dlrun.config.graph_nodes import check_nodes
 from dlrun.config.keras_objects import check_activation, check_layers, check_named, check_object
 from dlrun.config.nodes import OVERRIDE_SOURCE, Report, dotted, find, show_value
 from dlrun.config.types import PATHS, Type, describe, from_source
-from dlrun.errors import Key, PluginError, UnknownNameError
+from dlrun.errors import Key, PluginError, UnknownNameError, listing, nearest
 from dlrun.files import expand_home
-from dlrun.registry import DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
+from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, TRANSFORMS, Entry, Registry, check_plugin
 from dlrun.signatures import Parameter
 from dlrun.spec import Augmentation
 
@@ -49,7 +49,8 @@ def check_components(report: Report, plain: dict[str, Any]) -> dict[str, Any]:
         }
     if isinstance(plain.get("callbacks"), list):
         result["callbacks"] = [
-            _check_callback(report, ("callbacks", index), item) for index, item in enumerate(plain["callbacks"])
+            _check_callback(report, ("callbacks", index), item, plugins)
+            for index, item in enumerate(plain["callbacks"])
         ]
     return result
 
@@ -73,9 +74,20 @@ def _check_learning(report: Report, key: Key, plain: dict[str, Any]) -> dict[str
     return found
 
 
-def _check_callback(report: Report, key: Key, value: Any) -> Any:
+def _check_callback(report: Report, key: Key, value: Any, plugins: Sequence[Path]) -> Any:
+    """A callback of Keras, or one that dlrun or a plugin has."""
     if not isinstance(value, dict):
         return value
+    own = CALLBACKS.entries(plugins)
+    name = value.get("name")
+    if isinstance(name, str) and keras_names.canonical("callbacks", name) is None:
+        if name in own:
+            return _check_section(report, key, own[name], value, ("name",))
+        if meant := nearest(name, own):
+            expected = listing([*own, *keras_names.preferred_names("callbacks")])
+            message, hint = f"there is no callback named {name!r}", f"did you mean {meant}?"
+            report.add((*key, "name"), message, on="value", expected=expected, hint=hint)
+            return value
     path = keras_names.CALLBACK_PATHS.get(str(value.get("name")))  # dlrun knows where a run keeps such files
     supplied = path[:1] if path else ()
     return _filled(
@@ -105,12 +117,16 @@ def usable_plugins(report: Report, value: Any) -> list[Path]:
             report.add(("plugins", index), f"the plugin {item} cannot be read: {what}", expected="a Python file")
             continue
         try:
-            check_plugin(path)
+            entries = check_plugin(path)
         except PluginError as error:
             problem = error.problems[0]
             report.add(("plugins", index), problem.message, expected=problem.expected, hint=problem.hint)
-        else:
-            usable.append(path)
+            continue
+        usable.append(path)
+        for entry in entries:
+            if entry.kind == "callback" and keras_names.canonical("callbacks", entry.name):
+                message = f"{path}:{entry.signature.line}: Keras has a callback {entry.name!r}"
+                report.add(("plugins", index), message, hint="give yours another name")
     return usable
 
 
@@ -122,11 +138,15 @@ def check_builder(
     if not isinstance(name, str):
         return values
     entry = _describe(report, registry, name, plugins, (section, "name"), on="value")
-    if entry is None:
-        return values
-    own = {key: value for key, value in values.items() if key in _OWN_KEYS[section]}
-    given = {key: value for key, value in values.items() if key not in own}
-    checked = _check_entry(report, (section,), entry, given)
+    return values if entry is None else _check_section(report, (section,), entry, values, _OWN_KEYS[section])
+
+
+def _check_section(
+    report: Report, key: Key, entry: Entry, values: dict[Any, Any], own_keys: Sequence[str]
+) -> dict[Any, Any]:
+    own = {name: value for name, value in values.items() if name in own_keys}
+    given = {name: value for name, value in values.items() if name not in own}
+    checked = _check_entry(report, key, entry, given)
     known = entry.signature.keyword_parameters()
     filled = literal_defaults(known.values()) | checked
     in_order = [key for key in known if key in filled]

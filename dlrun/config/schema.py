@@ -193,7 +193,7 @@ class Config(Section):
     )
     training: Training = Field(default_factory=Training, description="Epochs, batches.")  # type: ignore[arg-type]
     monitor: Monitor = Field(default_factory=Monitor, description="The definition of best.")  # type: ignore[arg-type]
-    callbacks: list[Component] = Field(default_factory=list, description="Keras callbacks and their arguments.")
+    callbacks: list[Component] = Field(default_factory=list, description="Callbacks and their arguments.")
     runtime: Runtime = Field(default_factory=Runtime, description="Device, threads, precision.")  # type: ignore[arg-type]
     needs: Needs | None = Field(None, description="What a run asks of the machine; read by `dlrun batch`.")
     kfold: Kfold | None = Field(None, description="The folds of `dlrun kfold`; `dlrun train` passes it over.")

@@ -1,57 +1,82 @@
-"""The callbacks of a run that the config names: Keras' own."""
+"""The callbacks of a run that the config names: Keras' own, dlrun's and those of plugins."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from dlrun.config.schema import Component, Config
-from dlrun.errors import ConfigError, did_you_mean, listing
+from dlrun.config.schema import Component
+from dlrun.engine.projector import TensorBoard
+from dlrun.engine.resolve import Experiment, builder_error
+from dlrun.errors import ConfigError, DlrunError, Key, did_you_mean, listing
 from dlrun.files import first_line, write_text
 from dlrun.keras_names import CALLBACK_PATHS
-from dlrun.run_dir import RunDir
+from dlrun.registry import CALLBACKS
 
 
 def make_callbacks(
-    config: Config, run: RunDir, monitor: tuple[str, str], logged: Sequence[str] = ()
+    experiment: Experiment, monitor: tuple[str, str], logged: Sequence[str] = ()
 ) -> list[keras.callbacks.Callback]:
-    """Keras callbacks by name. The config's `monitor` is the default of every callback that monitors something, and
-    paths lead into the run.
+    """Callbacks by name. The config's `monitor` is the default of every callback that monitors something, and paths of
+    Keras' own lead into the run.
 
-    Raises ConfigError when Keras has no such callback or refuses the arguments, or when one monitors what is not among
-    the names `logged` (unless that is empty: not known).
+    Raises ConfigError when there is no such callback, when it refuses its arguments, or when one monitors what is not
+    among the names `logged` (unless that is empty: not known).
     """
+    monitored = dict(zip(("monitor", "mode"), monitor, strict=True))
     return [
-        _make_callback(component, position, run, dict(zip(("monitor", "mode"), monitor, strict=True)), logged)
-        for position, component in enumerate(config.callbacks)
+        _make_callback(component, ("callbacks", position), experiment, monitored, logged)
+        for position, component in enumerate(experiment.config.callbacks)
     ]
 
 
 def _make_callback(
-    component: Component, position: int, run: RunDir, monitored: dict[str, str], logged: Sequence[str]
+    component: Component, key: Key, experiment: Experiment, monitored: dict[str, str], logged: Sequence[str]
 ) -> keras.callbacks.Callback:
     cls = getattr(keras.callbacks, component.name, None)
-    key = ("callbacks", position)
-    if not (isinstance(cls, type) and issubclass(cls, keras.callbacks.Callback)):
-        raise ConfigError(f"Keras has no callback {component.name}", key=(*key, "name"))
-    accepted = signature(cls).parameters
+    of_keras = isinstance(cls, type) and issubclass(cls, keras.callbacks.Callback)
+    builder: Any = cls if of_keras else CALLBACKS.get(component.name)
+    accepted = signature(builder).parameters
     arguments = dict(component.parameters)
-    if "monitor" in accepted and "monitor" not in arguments:
-        arguments = {name: value for name, value in monitored.items() if name in accepted} | arguments
+    if "monitor" in accepted and arguments.get("monitor") is None:
+        arguments |= {name: value for name, value in monitored.items() if name in accepted}
     watched = str(arguments.get("monitor", ""))
     if watched and logged and watched not in logged:
         hint = did_you_mean(watched, logged)
         raise ConfigError(f"{watched} is not logged", key=(*key, "monitor"), expected=listing(logged), hint=hint)
-    arguments = _paths_into(run.path, component.name, arguments)
+    if not of_keras:
+        return _make_own(builder, component.name, key, experiment, arguments)
+    arguments = _paths_into(experiment.run.path, component.name, arguments)
+    if arguments.get("embeddings_metadata"):
+        message, hint = "dlrun writes the words of embeddings itself", "remove this argument"
+        raise ConfigError(message, key=(*key, "embeddings_metadata"), hint=hint)
     try:
-        return cls(**arguments)
+        if cls is keras.callbacks.TensorBoard:
+            return TensorBoard(words=experiment.data.encoder.word_ids(), **arguments)
+        return builder(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"Keras refuses the arguments of {component.name}: {first_line(error)}", key=key) from error
+
+
+def _make_own(
+    builder: Callable[..., Any], name: str, key: Key, experiment: Experiment, arguments: dict[str, Any]
+) -> keras.callbacks.Callback:
+    """A callback of dlrun or a plugin. Raises ConfigError for whatever its builder raises."""
+    try:
+        callback = builder(experiment, **arguments)
+    except DlrunError:
+        raise
+    except (Exception, SystemExit) as error:  # boundary: a plugin's code
+        raise builder_error("callbacks", name, builder, error, key) from error
+    if not isinstance(callback, keras.callbacks.Callback):
+        message = f"the callback {name!r} is a {type(callback).__name__}"
+        raise ConfigError(message, key=(*key, "name"), expected="a keras.callbacks.Callback")
+    return callback
 
 
 def _paths_into(folder: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from dlrun.engine.base_weights import with_base_weights
 from dlrun.engine.pretrained import with_word_vectors
 from dlrun.engine.saving import loading_trouble
 from dlrun.engine.session import Session, start_session
-from dlrun.errors import ConfigError, DlrunError
+from dlrun.errors import ConfigError, DlrunError, Key
 from dlrun.events import Note, OnEvent
 from dlrun.files import first_line, make_folder, write_text
-from dlrun.registry import DATASETS, MODELS, ROUTINES, load_plugin
+from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, load_plugin
 from dlrun.run_dir import RunDir
 from dlrun.spec import DataSpec
 
@@ -111,7 +111,8 @@ def builders(config: Config) -> dict[str, Callable[..., Any]]:
     found = {"data": DATASETS.get(config.data.name), "routine": ROUTINES.get(config.routine.name)}
     if config.model is not None:
         found["model"] = MODELS.get(config.model.name)
-    return found
+    own = [one.name for one in config.callbacks if not hasattr(keras.callbacks, one.name)]
+    return found | {f"callbacks.{name}": CALLBACKS.get(name) for name in own}
 
 
 def load_data(config: Config, fitted: Saved | None = None, *, dataset: Dataset | None = None) -> Prepared:
@@ -141,7 +142,7 @@ def _told_as_data(config: Config) -> Iterator[None]:
     except DlrunError:
         raise
     except (Exception, SystemExit) as error:  # boundary: a dataset's code
-        raise _builder_error("data", config.data.name, DATASETS.get(config.data.name), error) from error
+        raise builder_error("data", config.data.name, DATASETS.get(config.data.name), error) from error
 
 
 def settled_data(config: Config, data: Prepared) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def build_model(component: Component, spec: DataSpec) -> keras.Model:
     except DlrunError:
         raise
     except (Exception, SystemExit) as error:  # boundary: a builder's code
-        raise _builder_error("model", component.name, builder, error) from error
+        raise builder_error("model", component.name, builder, error) from error
     if not isinstance(model, keras.Model):
         raise ConfigError(
             f"the builder {component.name!r} returned {type(model).__name__}",
@@ -190,12 +191,15 @@ def _call_once(model: keras.Model, spec: DataSpec) -> None:
         ) from error
 
 
-def _builder_error(section: str, name: str, builder: Callable[..., Any], error: BaseException) -> ConfigError:
+def builder_error(
+    section: str, name: str, builder: Callable[..., Any], error: BaseException, key: Key = ()
+) -> ConfigError:
+    """What a builder raised, told as a mistake of its section, or of the given key."""
     file = source_file(builder)
-    kind = "dataset" if section == "data" else section
+    kind = {"data": "dataset", "callbacks": "callback"}.get(section, section)
     return ConfigError(
         f"the {kind} {name!r} failed: {type(error).__name__}: {first_line(error)}",
-        key=(section,),
+        key=key or (section,),
         hint=f"raised at {_raised_in(error, file)}",
     )
 
