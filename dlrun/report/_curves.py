@@ -23,7 +23,7 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Series:
-    """Lines of one name and colour; `style` is one of `line`, `dashed`, `thin` and `dots`."""
+    """Lines of one name and colour; `style` is one of `line`, `dashed`, `dotted`, `thin` and `dots`."""
 
     name: str
     lines: Sequence[Values]

@@ -8,7 +8,7 @@ from typing import Any
 from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._curves import Chart, Series, draw
-from dlrun.report._markup import NOTHING, Figure, Html, el, join, mapping, mappings, real, table
+from dlrun.report._markup import NOTHING, Html, el, interval, join, mapping, mappings, real, table
 from dlrun.report._page import Section, part
 from dlrun.report._samples import out_of_fold_section
 from dlrun.report._words import beside_baseline
@@ -56,9 +56,16 @@ def _metrics(summary: dict[str, Any]) -> Html:
         rows = []
         for name, one in mapping(summary.get(key)).items():
             facts = mapping(one)
-            interval = Figure(" to ".join(number(real(facts.get(end))) for end in ("low", "high")))
             level = None if key.endswith("_original") else real(levels.get(name))
-            rows.append([name, real(facts.get("mean")), real(facts.get("std")), interval, level])
+            rows.append(
+                [
+                    name,
+                    real(facts.get("mean")),
+                    real(facts.get("std")),
+                    interval([facts.get("low"), facts.get("high")]),
+                    level,
+                ]
+            )
         rows.sort(key=lambda row: not str(row[0]).startswith("val_"))
         tables.append(table(caption, ["metric", "mean", "std", "95 % interval", "baseline"], rows))
     return join(
@@ -87,7 +94,8 @@ def _curves(study: StudyDir, summary: dict[str, Any]) -> Html:
     if not histories:
         return NOTHING
     columns = dict.fromkeys(name for history in histories for row in history for name in row)
-    levels, marked = mapping(summary.get("baselines")), summary.get("recommended_epochs")
+    levels, epoch = mapping(summary.get("baselines")), summary.get("recommended_epochs")
+    marked = epoch if isinstance(epoch, int) else None
     drawn = []
     for name in columns:
         if not name.startswith("val_"):
@@ -101,16 +109,8 @@ def _curves(study: StudyDir, summary: dict[str, Any]) -> Html:
         ]
         level = real(levels.get(name))
         title = name.removeprefix("val_").replace("_", " ")
-        drawn.append(
-            draw(
-                Chart(
-                    title,
-                    series,
-                    {"baseline": level} if level is not None else {},
-                    marked if isinstance(marked, int) else None,
-                )
-            )
-        )
+        known = {"baseline": level} if level is not None else {}
+        drawn.append(draw(Chart(title, series, known, marked)))
     return el("div", *drawn, class_="charts") if drawn else NOTHING
 
 
@@ -154,14 +154,7 @@ def _out_of_fold(study: StudyDir, summary: dict[str, Any]) -> Html:
         facts = mapping(one)
         for name, value in mapping(facts.get("metrics")).items():
             bounds = mapping(facts.get("intervals")).get(name) or []
-            rows.append(
-                [
-                    f"{task} {name}",
-                    str(facts.get("unit") or ""),
-                    real(value),
-                    Figure(" to ".join(number(real(b)) for b in bounds)),
-                ]
-            )
+            rows.append([f"{task} {name}", str(facts.get("unit") or ""), real(value), interval(bounds)])
     scored = table(
         "All rows, each predicted by the model that did not see it", ["metric", "unit", "value", "95 % interval"], rows
     )

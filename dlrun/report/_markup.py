@@ -46,7 +46,7 @@ def _markup(child: Any) -> str:
     return child if isinstance(child, Html) else html.escape(visible(str(child)))
 
 
-def table(caption: str, heads: Sequence[Any], rows: Sequence[Sequence[Any]], *, class_: str | None = None) -> Html:
+def table(caption: str, heads: Sequence[Any], rows: Sequence[Sequence[Any]]) -> Html:
     """A table that scrolls inside its own frame where it is too wide; the first cell of each row is its head."""
     if not rows:
         return NOTHING
@@ -58,7 +58,7 @@ def table(caption: str, heads: Sequence[Any], rows: Sequence[Sequence[Any]], *, 
         el("tr", *(_cell(place, cell, right) for place, (cell, right) in enumerate(zip(row, numeric, strict=True))))
         for row in rows
     ]
-    whole = el("table", el("caption", caption), el("thead", el("tr", *top)), el("tbody", *lines), class_=class_)
+    whole = el("table", el("caption", caption), el("thead", el("tr", *top)), el("tbody", *lines))
     return frame(caption, whole)
 
 
@@ -95,6 +95,12 @@ def figure(value: Any) -> str:
     return number(value) if math.isfinite(value) else "not finite"
 
 
+def interval(bounds: Sequence[Any]) -> Figure:
+    """`0.1 to 0.2`; empty where there is none."""
+    known = [bound for bound in map(real, bounds) if bound is not None]
+    return Figure(" to ".join(map(number, known)) if len(known) == 2 else "")
+
+
 def facts(rows: Iterable[tuple[str, Any]]) -> Html:
     """Labels with their values; what is empty is left out."""
     shown = [el("div", el("dt", label), el("dd", value)) for label, value in rows if value not in (None, "")]
@@ -107,10 +113,10 @@ def folded(title: str, *content: Any) -> Html:
     return el("details", el("summary", title), inside) if inside else NOTHING
 
 
-def listed(lines: Iterable[Any], class_: str | None = None) -> Html:
+def listed(lines: Iterable[Any]) -> Html:
     """A list; nothing without lines."""
     items = [el("li", line) for line in lines]
-    return el("ul", *items, class_=class_) if items else NOTHING
+    return el("ul", *items) if items else NOTHING
 
 
 def mapping(value: Any) -> dict[str, Any]:

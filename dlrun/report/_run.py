@@ -71,7 +71,7 @@ def verdict(entry: Entry) -> list[str]:
     said = [_state(entry)] if entry.status != COMPLETED else []
     value, level = entry.value, entry.baselines.get(str(entry.monitor))
     if value is None:
-        return [*said, "" if said else "The monitored metric has no value."]
+        return said or ["The monitored metric has no value."]
     epoch = (
         f"at its best epoch, {entry.best_epoch} of {entry.epochs}"
         if entry.validated

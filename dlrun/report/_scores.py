@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dlrun.files import number
 from dlrun.records import read_json
-from dlrun.report._markup import NOTHING, Figure, Html, el, folded, frame, join, mapping, mappings, real, table
+from dlrun.report._markup import (
+    NOTHING,
+    Figure,
+    Html,
+    el,
+    folded,
+    frame,
+    interval,
+    join,
+    mapping,
+    mappings,
+    real,
+    table,
+)
 from dlrun.run_dir import RunDir
 
 MOST_IN_MATRIX = 25  # classes; of more the pairs that are confused most
@@ -61,9 +73,7 @@ def _metrics(caption: str, score: dict[str, Any], levels: dict[str, Any]) -> Htm
     intervals = mapping(score.get("intervals"))
     rows = []
     for name, value in mapping(score.get("values")).items():
-        bounds = [real(bound) for bound in intervals.get(name) or []]
-        interval = Figure(" to ".join(number(bound) for bound in bounds))
-        row = [name, real(value), interval, real(levels.get(name))]
+        row = [name, real(value), interval(intervals.get(name) or []), real(levels.get(name))]
         rows.append([*row, real(levels.get(f"{name}_shuffled"))] if shuffled else row)
     heads = ["metric", "value", "95 % interval", "baseline", *(["shuffled labels"] if shuffled else [])]
     return table(caption, heads, rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import datetime
 from typing import Any
 
 from dlrun.errors import RunDirError
@@ -55,8 +57,6 @@ def _top(study: StudyDir, record: dict[str, Any], status: str, verdict: list[str
 
 
 def _took(record: dict[str, Any]) -> str | None:
-    from datetime import datetime
-
     try:
         begun, ended = (datetime.fromisoformat(str(record[key])) for key in ("started", "ended"))
         return duration((ended - begun).total_seconds())
@@ -81,8 +81,6 @@ def _config(study: StudyDir) -> Html:
 
 
 def _provenance(study: StudyDir, record: dict[str, Any]) -> Html:
-    import shlex
-
     command = record.get("command")
     typed = shlex.join(map(str, command)) if isinstance(command, list) else ""
     runs = "Each run has its own report: dlrun report "

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Any
 
 from dlrun.config.dumping import flow
 from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._curves import COLOURS, Chart, Series, draw
-from dlrun.report._markup import NOTHING, Figure, Html, el, join, mapping, mappings, real, table
+from dlrun.report._markup import NOTHING, Figure, Html, el, mapping, mappings, real, table
 from dlrun.report._page import Section, part
 from dlrun.studies._study_dir import StudyDir
 
 MOST_RANKED = 25
 MOST_CURVES = 6
+MOST_TRIALS = 100_000  # in the picture of the search
 
 
 def trials_verdict(summary: dict[str, Any]) -> list[str]:
@@ -35,7 +37,7 @@ def trials_sections(study: StudyDir, summary: dict[str, Any]) -> list[Section | 
         part("importance", "Which parameters matter", _importance, summary),
         part("search", "The search", _search, summary),
         part("curves", "Curves of the best trials", _curves, study, summary),
-        part("failed", "Trials that failed", _failed, study, summary),
+        part("failed", "Trials that failed", _failed, study),
     ]
 
 
@@ -77,7 +79,7 @@ def _bar(share: float) -> Html:
 def _search(summary: dict[str, Any]) -> Html:
     """The value of each completed trial in the order of trials, and the best so far."""
     ranking = sorted(mappings(summary.get("ranking")), key=lambda one: one["trial"])
-    if len(ranking) < 2:
+    if len(ranking) < 2 or ranking[-1]["trial"] - ranking[0]["trial"] > MOST_TRIALS:
         return NOTHING
     values: dict[int, float | None] = {one["trial"]: real(one.get("value")) for one in ranking}
     numbers = range(min(values), max(values) + 1)
@@ -107,12 +109,11 @@ def _curves(study: StudyDir, summary: dict[str, Any]) -> Html:
     return el("div", chart, class_="charts") if chart else NOTHING
 
 
-def _failed(study: StudyDir, summary: dict[str, Any]) -> Html:
-    import csv
-
+def _failed(study: StudyDir) -> Html:
+    """Why, of those that did."""
     try:
         with (study.path / "trials.csv").open(encoding="utf-8", newline="") as stream:
             rows = [[row["trial"], row["failure"][:300]] for row in csv.DictReader(stream) if row.get("failure")]
     except (OSError, KeyError, ValueError):
         return NOTHING
-    return join([table("Why", ["trial", "failure"], rows[:MOST_RANKED])])
+    return table("Why", ["trial", "failure"], rows[:MOST_RANKED])
