@@ -34,13 +34,14 @@ class Series:
 @dataclass(frozen=True)
 class Chart:
     """Series over the same epochs, counted from 1 (or from `first`). `levels` are horizontal lines, `marked` is an
-    epoch with a vertical one.
+    epoch with a vertical one, `stages` are the epochs after which a stage of training began.
     """
 
     title: str
     series: Sequence[Series]
     levels: Mapping[str, float] = field(default_factory=dict)
     marked: int | None = None
+    stages: Sequence[int] = ()
     along: str = "epoch"
     first: int = 1
 
@@ -78,6 +79,7 @@ def draw(chart: Chart) -> Html | None:
         _marks_below(chart, length, across),
         *(_level(place, level, linear, log) for place, level in enumerate(chart.levels.values())),
         _mark(chart, across),
+        *(_upright("stage", across(chart.first + done - 0.5)) for done in chart.stages if 0 < done < length),
         *(_drawn(place, one, chart, across, (linear, log)) for place, one in enumerate(chart.series)),
         el("line", class_="cross", x1=0, x2=0, y1=TOP, y2=HEIGHT - BOTTOM),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
@@ -234,8 +236,11 @@ def _level(place: int, level: float, linear: _Scale, log: _Scale | None) -> Html
 def _mark(chart: Chart, across: Any) -> Html | None:
     if chart.marked is None:
         return None
-    x = round(across(chart.marked), 1)
-    return el("line", class_="mark", x1=x, x2=x, y1=TOP, y2=HEIGHT - BOTTOM)
+    return _upright("mark", across(chart.marked))
+
+
+def _upright(kind: str, x: float) -> Html:
+    return el("line", class_=kind, x1=round(x, 1), x2=round(x, 1), y1=TOP, y2=HEIGHT - BOTTOM)
 
 
 def _legend(chart: Chart) -> Html:
@@ -247,6 +252,8 @@ def _legend(chart: Chart) -> Html:
         entries.append(el("span", _swatch(f"swatch level l{place}"), f"{name} {number(level)}"))
     if chart.marked is not None:
         entries.append(el("span", _swatch("swatch mark"), f"{chart.along} {chart.marked}"))
+    if any(chart.stages):
+        entries.append(el("span", _swatch("swatch stage"), "next stage"))
     return el("div", *entries, class_="legend")
 
 

@@ -10,7 +10,7 @@ from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._config import config_section
 from dlrun.report._curves import Chart, Series, draw
-from dlrun.report._markup import NOTHING, Html, el, join, mapping, mappings, real, table
+from dlrun.report._markup import NOTHING, Figure, Html, el, join, mapping, mappings, real, table
 from dlrun.report._page import Top, page, part
 from dlrun.report._provenance import provenance_section, timing_section
 from dlrun.report._samples import artefacts_section, samples_section
@@ -28,7 +28,8 @@ def run_page(run: RunDir) -> str:
     sections = [
         part("notes", "Notes", _notes, entry),
         part("metrics", "Metrics", _metrics_section, metrics),
-        part("curves", "Curves", curves_section, run, metrics),
+        part("stages", "Stages", _stages, entry),
+        part("curves", "Curves", curves_section, run, metrics, _began(entry)),
         part("evaluations", "Evaluations", evaluations_section, run),
         part("samples", "Worst samples", samples_section, run),
         part("artefacts", "What the model looks at", artefacts_section, run),
@@ -163,21 +164,42 @@ def _stated(metrics: dict[str, Any]) -> Html:
     return table("What the source states", ["metric", "stated", "measured", "", "source"], rows)
 
 
-def curves_section(run: RunDir, metrics: dict[str, Any]) -> Html:
-    """A picture for each metric: training and validation, the baseline, the best epoch. Raises RunDirError."""
+def _began(entry: Entry) -> list[int]:
+    """The epochs that were done when each stage of training began."""
+    found = [one.get("began") for one in mappings(entry.record.get("stages"))]
+    return [began for began in found if isinstance(began, int)]
+
+
+def _stages(entry: Entry) -> Html:
+    keys = ("began", "epochs", "unfreeze", "learning_rate", "trainable_parameters")
+    heads = ["stage", "after epoch", "at most epochs", "unfrozen from", "learning rate", "parameters that learn"]
+    rows = []
+    for place, one in enumerate(mappings(entry.record.get("stages")), 1):
+        began, epochs, layer, rate, learning = (one.get(key) for key in keys)
+        shown = "" if real(rate) is None else Figure(f"{rate:g}")
+        rows.append([place, began, epochs, str(layer or ""), shown, learning])
+    return table("Stages of training", heads, rows)
+
+
+def curves_section(run: RunDir, metrics: dict[str, Any], stages: Sequence[int]) -> Html:
+    """A picture for each metric: training and validation, baseline, best epoch, stages. Raises RunDirError."""
     if not run.history_file.exists():
         return NOTHING
     history = run.history()
+    if metrics and len(history) < 2:
+        return NOTHING  # one point, as of an estimator without epochs, says no more than the table
     levels = mapping(metrics.get("baselines"))
     marked = (
         metrics.get("best_epoch") if isinstance(metrics.get("best_epoch"), int) and metrics.get("validated") else None
     )
-    drawn = [draw(chart) for chart in run_charts(history, levels, marked)]
+    drawn = [draw(chart) for chart in run_charts(history, levels, marked, stages)]
     note = "Pointer or arrow keys read out values; names switch lines on and off."
     return join([el("p", note, class_="soft"), el("div", *drawn, class_="charts")]) if any(drawn) else NOTHING
 
 
-def run_charts(history: Sequence[dict[str, float]], levels: dict[str, Any], marked: int | None) -> list[Chart]:
+def run_charts(
+    history: Sequence[dict[str, float]], levels: dict[str, Any], marked: int | None, stages: Sequence[int]
+) -> list[Chart]:
     """One chart for each metric, and one for a learning rate that moves."""
     columns = list(dict.fromkeys(name for row in history for name in row))
     charts = []
@@ -185,12 +207,13 @@ def run_charts(history: Sequence[dict[str, float]], levels: dict[str, Any], mark
         training, validation = ([row.get(key) for row in history] for key in (name, f"val_{name}"))
         if name == "learning_rate":
             if len(set(training)) > 1:
-                charts.append(Chart("learning rate", [Series("learning rate", [training])]))
+                charts.append(Chart("learning rate", [Series("learning rate", [training])], stages=stages))
             continue
         series = [Series("training", [training], "dashed", 7)] if name in columns else []
         series += [Series("validation", [validation], "line", 0)] if f"val_{name}" in columns else []
         level = real(levels.get(f"val_{name}", levels.get(name)))
-        charts.append(Chart(name.replace("_", " "), series, {"baseline": level} if level is not None else {}, marked))
+        known = {"baseline": level} if level is not None else {}
+        charts.append(Chart(name.replace("_", " "), series, known, marked, stages))
     return charts
 
 

@@ -258,6 +258,23 @@ def test_without_a_validation_part_the_curves_are_those_of_training(page, run, e
     assert told.startswith("loss by epoch: training from 2.0000 to 0.5000.")
 
 
+def test_stages_have_a_table_and_a_line_where_each_later_one_began(page, run, edit, history):
+    first = {"began": 0, "epochs": 5, "unfreeze": None, "learning_rate": 1e-3, "trainable_parameters": 100}
+    later = {"began": 4, "epochs": 5, "unfreeze": "block5", "learning_rate": 1e-5, "trainable_parameters": 7000}
+    edit(run.record_file, stages=[first, later])
+    history(run, val_loss=[3.0, 2.0, 1.0, 0.9, 0.8, 0.7])
+    found = page(run.path)
+    assert found.table("Stages of training").rows[2] == ["2", "4", "5", "block5", "1e-05", "7,000"]
+    lines = [attributes["x1"] for _, attributes in found.attributes if attributes.get("class") == "stage"]
+    assert lines == ["310.0"], "between the epochs 4 and 5"
+    assert "next stage" in found.text
+
+
+def test_one_epoch_has_no_curves(page, run, history):
+    history(run, val_loss=[3.0])
+    assert "curves" not in page(run.path).values("id")
+
+
 def test_stand_in_data_is_said_at_the_top(page, run, edit):
     edit(run.record_file, sample_data=True)
     assert "Generated stand-in data (--sample): the figures mean nothing." in page(run.path).text
