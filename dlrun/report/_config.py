@@ -16,8 +16,11 @@ from dlrun.report._markup import Html, el, folded, frame, join
 _ELSEWHERE = ("format", "name", "description", "expect")  # shown in other parts of the page
 
 
-def config_section(path: Path, plugins: Path) -> Html:
-    """What was asked; what differs from the defaults comes first and is marked in the whole. Raises ConfigError."""
+def config_section(path: Path, plugins: Path, *, settled: bool) -> Html:
+    """What was asked; what differs from the defaults comes first and is marked in the whole.
+
+    A run has `settled` what its config left open. Raises ConfigError.
+    """
     values = {key: value for key, value in to_plain(read_yaml(path)).items() if key not in _ELSEWHERE}
     try:
         own = without_defaults(values, sorted(plugins.glob("*/*.py")))
@@ -26,12 +29,9 @@ def config_section(path: Path, plugins: Path) -> Html:
         return join([note, _table("All values", list(flattened(values)), set())])
     changed = list(flattened(own))
     keys = {key for key, _ in changed}
-    told = (
-        "What is not a default. Loss, metrics, monitor and the parts of runtime were left open or stated; the run has "
-        "settled them."
-    )
-    first = _table(told, changed, set())
-    return join([first, folded("All values", _table("Marked: what is not a default", list(flattened(values)), keys))])
+    note = "Loss, metrics, monitor and runtime are as the run has settled them, where they were left open."
+    first = [_table("What is not a default", changed, set()), el("p", note, class_="soft") if settled else None]
+    return join([*first, folded("All values", _table("Marked: what is not a default", list(flattened(values)), keys))])
 
 
 def flattened(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

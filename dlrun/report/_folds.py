@@ -8,7 +8,7 @@ from typing import Any
 from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._curves import Chart, Series, draw
-from dlrun.report._markup import NOTHING, Html, el, interval, join, mapping, mappings, real, table
+from dlrun.report._markup import NOTHING, Figure, Html, el, interval, join, mapping, mappings, real, table
 from dlrun.report._page import Section, part
 from dlrun.report._samples import out_of_fold_section
 from dlrun.report._words import beside_baseline
@@ -37,11 +37,12 @@ def _count(summary: dict[str, Any]) -> int:
 
 
 def folds_sections(study: StudyDir, summary: dict[str, Any]) -> list[Section | None]:
-    """Figures, curves, each fold, out-of-fold rows."""
+    """Figures, curves, each fold, the final model, out-of-fold rows."""
     return [
         part("metrics", "Metrics", _metrics, summary),
         part("curves", "Curves", _curves, study, summary),
         part("folds", "Folds", _folds, study, summary),
+        part("final", "Final model", _final, summary),
         part("out-of-fold", "Out of fold", _out_of_fold, study, summary),
     ]
 
@@ -132,7 +133,7 @@ def _folds(study: StudyDir, summary: dict[str, Any]) -> Html:
                 one.get("best_epoch"),
                 real(last.get(monitor)),
                 one.get("epochs"),
-                real(one.get("seconds")),
+                "" if (seconds := real(one.get("seconds"))) is None else Figure(f"{seconds:.3g}"),
             ]
         )
     if not rows:
@@ -149,13 +150,26 @@ def _status(run: RunDir) -> str:
 
 
 def _out_of_fold(study: StudyDir, summary: dict[str, Any]) -> Html:
+    """Scores over all rows, and the rows predicted worst."""
+    outputs = mapping(mapping(summary.get("out_of_fold")).get("outputs"))
     rows = []
-    for task, one in mapping(summary.get("out_of_fold")).items():
+    for task, one in outputs.items():
         facts = mapping(one)
         for name, value in mapping(facts.get("metrics")).items():
             bounds = mapping(facts.get("intervals")).get(name) or []
-            rows.append([f"{task} {name}", str(facts.get("unit") or ""), real(value), interval(bounds)])
-    scored = table(
-        "All rows, each predicted by the model that did not see it", ["metric", "unit", "value", "95 % interval"], rows
-    )
+            label = f"{task} {name}" if len(outputs) > 1 else name
+            rows.append([label, str(facts.get("unit") or ""), real(value), interval(bounds)])
+    caption = "All rows, each predicted by the model that did not see it"
+    scored = table(caption, ["metric", "unit", "value", "95 % interval"], rows)
     return join([scored, out_of_fold_section(study.out_of_fold_file)])
+
+
+def _final(summary: dict[str, Any]) -> Html:
+    """The model that was trained on all rows but those of test, as one reading of test found it."""
+    final = mapping(summary.get("final"))
+    rows: list[list[Any]] = []
+    for name, value in mapping(final.get("metrics")).items():
+        found = mapping(value) or {"": value}  # of several outputs by task
+        rows += [[f"{name} {metric}".strip(), real(one)] for metric, one in found.items()]
+    caption = f"On test, read once: {final.get('epochs')} epochs, batch size {final.get('batch_size')}"
+    return table(caption, ["metric", "value"], rows)

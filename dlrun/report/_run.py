@@ -218,4 +218,4 @@ def run_charts(
 
 
 def _config(run: RunDir) -> Html:
-    return config_section(run.config_file, run.plugins) if run.config_file.exists() else NOTHING
+    return config_section(run.config_file, run.plugins, settled=True) if run.config_file.exists() else NOTHING

@@ -77,7 +77,11 @@ def _plots(study: StudyDir) -> Html:
 
 
 def _config(study: StudyDir) -> Html:
-    return config_section(study.config_file, study.path / "plugins") if study.config_file.exists() else join([])
+    return (
+        config_section(study.config_file, study.path / "plugins", settled=False)
+        if study.config_file.exists()
+        else join([])
+    )
 
 
 def _provenance(study: StudyDir, record: dict[str, Any]) -> Html:

@@ -102,6 +102,17 @@ def test_each_fold_has_a_row_and_a_thin_line_under_the_mean(page, folds):
     assert "mean, validation" in found.text
 
 
+def test_scores_out_of_fold_and_of_the_final_model_are_told(page, folds, edit):
+    output = {"unit": "years", "metrics": {"mae": 2.5}, "intervals": {"mae": [2.0, 3.0]}}
+    final = {"run": "final", "epochs": 46, "batch_size": 1, "metrics": {"mae": 2.75}}
+    edit(folds.summary_file, out_of_fold={"rows": 404, "weights": "best", "outputs": {"age": output}}, final=final)
+    found = page(folds.path)
+    assert found.table("All rows").rows[1] == ["mae", "years", "2.5000", "2.0000 to 3.0000"]
+    assert found.table("On test, read once: 46 epochs, batch size 1").rows[1] == ["mae", "2.7500"]
+    edit(folds.summary_file, final={**final, "metrics": {"age": {"mae": 1.5}}})
+    assert page(folds.path).table("On test").rows[1] == ["age mae", "1.5000"]
+
+
 def test_rows_predicted_worst_come_first(page, folds):
     folds.out_of_fold_file.write_text("row,run,target,prediction\n1,fold-0,5.0,5.5\n2,fold-1,1.0,9.0\n")
     table = page(folds.path).table("Largest errors of 2 rows")
