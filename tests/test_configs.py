@@ -7,6 +7,8 @@ from dlrun.config.loading import load_config
 from dlrun.rehearse import rehearse, summarise
 
 BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes", "social_posts", "question_answers", "digits_sweep"}
+BUNDLED |= {"digits_convnet"}
+ESTIMATORS = {"digits_forest"}
 WITH_SAMPLE = {
     *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "imdb_raw", "reuters", "boston_housing", "boston_sweep"),
     *("mnist", "mnist_convnet", "fashion_mnist", "cifar10"),
@@ -15,7 +17,7 @@ NEED_FILES = {"titanic", "adult", "california_housing", "cats_dogs", "jena"}
 
 
 def test_every_config_outside_the_book_is_in_one_of_the_groups_here():
-    assert {name for name in shipped_configs() if "/" not in name} == BUNDLED | WITH_SAMPLE | NEED_FILES
+    assert {name for name in shipped_configs() if "/" not in name} == BUNDLED | ESTIMATORS | WITH_SAMPLE | NEED_FILES
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
@@ -34,6 +36,11 @@ def test_a_config_rehearses_offline(name):
     options = ["runtime.jit_compile=false", "training.batch_size=16"]
     options += ["data.sample=true"] if name in WITH_SAMPLE else []
     assert rehearse(load_config(shipped_configs()[name], options)).model.parameters > 0
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_an_estimator_rehearses_offline(name):
+    assert rehearse(load_config(shipped_configs()[name])).rows["training"] > 0
 
 
 @pytest.mark.realdata

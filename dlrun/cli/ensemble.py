@@ -74,7 +74,7 @@ def ensemble(
     for text in made.notes:
         show_note(text)
     for part, scores in (("validation", made.validation), ("test", test)):
-        _show(part, scores, quiet=quiet)
+        _show(made, part, scores, quiet=quiet)
     if predicted:
         _show_predictions(predicted, quiet=quiet)
     _show_end(made, evaluated=evaluate)
@@ -110,19 +110,21 @@ def _as_dict(made: Ensemble, test: dict[str, TaskScores], predicted: Predictions
     return found
 
 
-def _show(part: str, scores: dict[str, TaskScores], *, quiet: bool) -> None:
+def _show(made: Ensemble, part: str, scores: dict[str, TaskScores], *, quiet: bool) -> None:
     from dlrun.cli._output import show
+
+    names = {member.run.id: f"{member.config.name}/{member.run.id}" for member in made.members}
 
     for name, found in scores.items():
         echo(f"{part}: {found.rows:,} rows" + (f", {name}" if len(scores) > 1 else ""))
-        show(_score_table(found))
+        show(_score_table(found, names))
         echo()
         if part == "validation" and not quiet:
-            show(_pair_table(found))
+            show(_pair_table(found, names))
             echo()
 
 
-def _score_table(found: TaskScores) -> Table:
+def _score_table(found: TaskScores, names: dict[str, str]) -> Table:
     from rich.markup import escape
 
     from dlrun.cli._output import number, plain_table
@@ -134,11 +136,12 @@ def _score_table(found: TaskScores) -> Table:
         weight = "" if row.weight is None else f"{row.weight:.3f}"
         interval = " to ".join(map(number, row.intervals[metric]))
         style = "bold" if row.weight is None else "none"
-        table.add_row(escape(row.name), weight, number(row.metrics[metric]), interval, number(row.loss), style=style)
+        label = names.get(row.name, row.name)
+        table.add_row(escape(label), weight, number(row.metrics[metric]), interval, number(row.loss), style=style)
     return table
 
 
-def _pair_table(found: TaskScores) -> Table:
+def _pair_table(found: TaskScores, names: dict[str, str]) -> Table:
     from rich.markup import escape
 
     from dlrun.cli._output import plain_table
@@ -148,7 +151,7 @@ def _pair_table(found: TaskScores) -> Table:
     for pair in found.pairs:
         cells = ["" if pair.correlation is None else f"{pair.correlation:.2f}"]
         cells += [f"{pair.disagreement:.1%}"] if pair.disagreement is not None else []
-        table.add_row(escape(pair.first), escape(pair.second), *cells)
+        table.add_row(escape(names[pair.first]), escape(names[pair.second]), *cells)
     return table
 
 

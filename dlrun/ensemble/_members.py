@@ -122,7 +122,8 @@ def predict_files(members: Sequence[Member], sources: Sequence[str]) -> tuple[di
     """The predictions `(members, rows, units)` of all members for raw rows, by task; and what each row is."""
     if "-" in sources:
         raise ConfigError("an ensemble reads its inputs once for each member, and standard input ends", received="-")
-    found, texts = [], []
+    found: list[dict[str, np.ndarray]] = []
+    texts: list[str] = []
     for member in members:
         with open_session(member.config):
             saved = load_preprocessing(member.run.preprocess)
