@@ -25,8 +25,8 @@ def config_section(path: Path, plugins: Path, *, settled: bool) -> Html:
     try:
         own = without_defaults(values, sorted(plugins.glob("*/*.py")))
     except (DlrunError, KeyError, TypeError):  # a plugin that is gone, a component of another version
-        note = el("p", "Which of these are defaults cannot be told here: a component is not known.", class_="soft")
-        return join([note, _table("All values", list(flattened(values)), set())])
+        unknown = el("p", "Which of these are defaults cannot be told here: a component is not known.", class_="soft")
+        return join([unknown, _table("All values", list(flattened(values)), set())])
     changed = list(flattened(own))
     keys = {key for key, _ in changed}
     note = "Loss, metrics, monitor and runtime are as the run has settled them, where they were left open."
