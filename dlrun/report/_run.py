@@ -15,7 +15,7 @@ from dlrun.report._page import Top, page, part
 from dlrun.report._provenance import provenance_section, timing_section
 from dlrun.report._samples import artefacts_section, samples_section
 from dlrun.report._scores import evaluations_section
-from dlrun.report._words import beside_baseline, duration
+from dlrun.report._words import BASELINE, beside_baseline, duration
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RUNNING, RunDir
 
 _ORIGINAL = "original units"
@@ -129,9 +129,10 @@ def _metrics_section(metrics: dict[str, Any]) -> Html:
         rows.append([*row, real(levels.get(f"{name}_shuffled"))] if shuffled else row)
     rows.sort(key=lambda row: not str(row[0]).startswith("val_"))
     heads = ["metric", f"best epoch ({metrics.get('best_epoch')})", f"last epoch ({metrics.get('epochs')})", "baseline"]
-    caption = f"Best by {metrics.get('monitor')} ({metrics.get('mode')}); the baseline never looks at the inputs"
+    caption = f"Best by {metrics.get('monitor')} ({metrics.get('mode')})"
     whole = table(caption, [*heads, *(["shuffled labels"] if shuffled else [])], rows)
-    return join([whole, _original(metrics), _stated(metrics)])
+    note = el("p", BASELINE, class_="soft") if levels else None
+    return join([whole, note, _original(metrics), _stated(metrics)])
 
 
 def _original(metrics: dict[str, Any]) -> Html:

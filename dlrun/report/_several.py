@@ -16,6 +16,7 @@ from dlrun.files import number
 from dlrun.report._curves import COLOURS, Chart, Series, draw
 from dlrun.report._markup import NOTHING, Figure, Html, el, folded, join, listed, table
 from dlrun.report._page import Section, Top, page, part
+from dlrun.report._words import BASELINE
 from dlrun.run_dir import COMPLETED
 
 _STYLES = ("line", "dashed", "dotted")
@@ -149,7 +150,9 @@ def _baselines(found: Comparison) -> Html:
         levels = (entry.baselines.get(name) for name in metrics)
         lines.setdefault(tuple("" if level is None else number(level) for level in levels), []).append(entry)
     rows = [[runs_text(those), *map(Figure, levels)] for levels, those in lines.items()]
-    return table("Of a model that never looks at the inputs", ["runs", *metrics], rows) if metrics else NOTHING
+    if not metrics:
+        return NOTHING
+    return join([table("What must be beaten", ["runs", *metrics], rows), el("p", BASELINE, class_="soft")])
 
 
 def _curves(found: Comparison) -> Html:

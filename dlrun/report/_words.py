@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dlrun.files import number
 
+BASELINE = (
+    "Baseline: for classes always the most frequent one of training, for numbers the mean or median of training, for a "
+    "series the last known value."
+)
+
 
 def beside_baseline(value: float, level: float, mode: object) -> str:
-    """`better than the baseline, 0.1, of ...`; `mode` is min or max."""
+    """`better than the baseline, 0.1.`; `mode` is min or max."""
     better = value < level if mode == "min" else value > level
     judged = "better" if better else "not better"
-    return f"{judged} than the baseline, {number(level)}, of a model that never looks at the inputs."
+    return f"{judged} than the baseline, {number(level)}."
 
 
 def duration(seconds: float) -> str:
