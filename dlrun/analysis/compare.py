@@ -103,6 +103,13 @@ def compare(texts: Sequence[str], outputs: Path, *, every: bool = False) -> Comp
     return Comparison([*ordered, *damaged], groups, parameters, reasons, notes_on(_comparable(groups)))
 
 
+def metrics_of(entries: Sequence[Entry]) -> list[str]:
+    """The metrics to show: those that runs are judged by, then the others of validation, if there was one."""
+    judged = dict.fromkeys(entry.monitor for entry in entries if entry.monitor)
+    others = (name for entry in entries for name in entry.best if name.startswith("val_") == entry.validated)
+    return [name for name in dict.fromkeys([*judged, *others]) if name != "learning_rate"]
+
+
 def _comparable(groups: Sequence[Group]) -> list[list[Entry]]:
     return [group.comparable for group in groups if group.comparable]
 

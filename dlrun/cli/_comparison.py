@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.text import Text
 
 from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
 from dlrun.analysis._paired import Paired
 from dlrun.analysis._ranking import runs_text
-from dlrun.analysis.compare import Comparison, Group
+from dlrun.analysis.compare import Comparison, Group, metrics_of
 from dlrun.cli._output import echo, number, show, width
 from dlrun.cli._side_by_side import Fields, fits_in_rows, in_columns, in_rows
 from dlrun.config.dumping import flow
@@ -24,7 +22,7 @@ _COLOURS = {"completed": "green", "running": "blue", "failed": "red"}
 def show_comparison(found: Comparison) -> None:
     """Tables on stdout: runs, configurations if some were run more than once, baselines, reasons and notes."""
     entries = [entry for entry in found.entries if not entry.problem]
-    metrics = _metrics(entries)
+    metrics = metrics_of(entries)
     _show_runs(found, entries, metrics)
     if found.repeated:
         echo("\nmean ± standard deviation over seeds")
@@ -58,13 +56,6 @@ def _show(rows: Fields, else_columns: Fields | None = None) -> bool:
             show(table)
             echo()
     return wide
-
-
-def _metrics(entries: Iterable[Entry]) -> list[str]:
-    """The metrics to show: those that runs are judged by, then the others of validation, if there was one."""
-    judged = dict.fromkeys(entry.monitor for entry in entries if entry.monitor)
-    others = (name for entry in entries for name in entry.best if name.startswith("val_") == entry.validated)
-    return [name for name in dict.fromkeys([*judged, *others]) if name != "learning_rate"]
 
 
 def _run_fields(found: Comparison, entries: list[Entry], metrics: list[str]) -> Fields:

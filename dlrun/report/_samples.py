@@ -27,7 +27,7 @@ def samples_section(run: RunDir) -> Html:
     found = read_json(folder / "mistakes.json")
     rows = [
         [
-            one.get("row"),
+            Figure(one.get("row")),
             str(one.get("truth")),
             str(one.get("predicted")),
             real(one.get("probability")),

@@ -10,13 +10,12 @@ from dlrun.analysis._differences import MISSING, OPEN
 from dlrun.analysis._entries import Entry
 from dlrun.analysis._overlay import MOST_DRAWN, curves, groups_of, labels
 from dlrun.analysis._ranking import runs_text
-from dlrun.analysis.compare import Comparison, Group, compare
-from dlrun.config.dumping import flow
+from dlrun.analysis.compare import Comparison, Group, compare, metrics_of
 from dlrun.files import number
 from dlrun.report._curves import COLOURS, Chart, Series, draw
 from dlrun.report._markup import NOTHING, Figure, Html, el, folded, join, listed, table
 from dlrun.report._page import Section, Top, page, part
-from dlrun.report._words import BASELINE
+from dlrun.report._words import BASELINE, as_parameter
 from dlrun.run_dir import COMPLETED
 
 _STYLES = ("line", "dashed", "dotted")
@@ -68,17 +67,10 @@ def _notes(found: Comparison) -> Html:
     return join([*bad, *(el("p", note, class_="note") for note in found.notes)])
 
 
-def _metrics(entries: Sequence[Entry]) -> list[str]:
-    """The metrics that runs are judged by, then the others of validation."""
-    judged = [entry.monitor for entry in entries if entry.monitor]
-    others = [name for entry in entries for name in entry.best if name.startswith("val_") == entry.validated]
-    return [name for name in dict.fromkeys([*judged, *others]) if name != "learning_rate"]
-
-
 def _runs(found: Comparison) -> Html:
     """A row for each run: only the parameters that differ."""
     entries = [entry for entry in found.entries if not entry.problem]
-    metrics, names = _metrics(entries), labels(found)
+    metrics, names = metrics_of(entries), labels(found)
     ranks = {id(entry): group.rank for group in found.groups for entry in group.entries}
     keys = list(found.parameters)
     stopped = any(entry.status != COMPLETED for entry in entries)
@@ -102,14 +94,14 @@ def _runs(found: Comparison) -> Html:
 def _parameter(value: object) -> Any:
     if value is MISSING or value is OPEN:
         return ""
-    return Figure(f"{value:.6g}") if isinstance(value, int | float) and not isinstance(value, bool) else flow(value)
+    return as_parameter(value)
 
 
 def _groups(found: Comparison) -> Html:
     """Mean and spread over seeds, and the paired test against the first."""
     if not found.repeated:
         return NOTHING
-    metrics = _metrics([entry for entry in found.entries if not entry.problem])
+    metrics = metrics_of([entry for entry in found.entries if not entry.problem])
     keys = [key for key in found.parameters if key != "seed"]
     compared = any(group.against_best for group in found.groups)
     rows = []
@@ -144,7 +136,7 @@ def _against(group: Group) -> list[Figure]:
 def _baselines(found: Comparison) -> Html:
     """The levels of each run's baselines, once where they are the same."""
     entries = [entry for entry in found.entries if not entry.problem and entry.baselines]
-    metrics = [name for name in _metrics(entries) if any(name in entry.baselines for entry in entries)]
+    metrics = [name for name in metrics_of(entries) if any(name in entry.baselines for entry in entries)]
     lines: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         levels = (entry.baselines.get(name) for name in metrics)

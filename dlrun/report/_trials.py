@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from typing import Any
 
-from dlrun.config.dumping import flow
 from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._curves import COLOURS, Chart, Series, draw
 from dlrun.report._markup import NOTHING, Figure, Html, el, mapping, mappings, real, table
 from dlrun.report._page import Section, part
+from dlrun.report._words import as_parameter
 from dlrun.studies._study_dir import StudyDir
 
 MOST_RANKED = 25
@@ -46,7 +46,7 @@ def _ranking(summary: dict[str, Any]) -> Html:
     names = list(dict.fromkeys(name for one in ranking for name in mapping(one.get("values"))))
     rows = []
     for place, one in enumerate(ranking[:MOST_RANKED], 1):
-        values = [_value(mapping(one.get("values")).get(name)) for name in names]
+        values = [_told(mapping(one.get("values")), name) for name in names]
         rows.append(
             [place, one.get("trial"), real(one.get("value")), one.get("best_epoch"), one.get("epochs"), *values]
         )
@@ -55,10 +55,8 @@ def _ranking(summary: dict[str, Any]) -> Html:
     return table(f"Completed trials, the best first{more}", heads, rows)
 
 
-def _value(value: Any) -> str:
-    if value is None:
-        return ""
-    return Figure(f"{value:.4g}") if isinstance(value, float) else flow(value)
+def _told(values: dict[str, Any], name: str) -> str:
+    return as_parameter(values[name]) if name in values else ""
 
 
 def _importance(summary: dict[str, Any]) -> Html:

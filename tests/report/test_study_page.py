@@ -144,7 +144,7 @@ def test_a_sweep_has_its_ranking_importance_search_and_curves(page, trials):
     assert "The best val_loss is 0.9000, of trial 2; the config as it stands has 0.8000." in found.text
     assert "3 trials (2 completed, 1 failed) of the sampler tpe." in found.text
     ranking = found.table("Completed trials")
-    assert ranking.rows[1] == ["1", "2", "0.9000", "2", "3", "0.01235", "[16, 8]"]
+    assert ranking.rows[1] == ["1", "2", "0.9000", "2", "3", "0.0123456", "[16, 8]"]
     assert [row[0] for row in found.table("Share").rows[1:]] == ["optimizer.learning_rate", "model.hidden"]
     assert {"search", "curves", "config"} <= set(found.values("id"))
     assert "best so far" in found.text
