@@ -64,6 +64,7 @@ def _register_verbs() -> None:
         schema,
         show,
         sweep,
+        tensorboard,
         train,
         verify,
     )
@@ -91,6 +92,7 @@ def _register_verbs() -> None:
     app.command("report", rich_help_panel="After a run")(report.report)
     app.command("explain", rich_help_panel="After a run")(explain.explain)
     app.command("ensemble", rich_help_panel="After a run")(ensemble.ensemble)
+    app.command("tensorboard", rich_help_panel="After a run")(tensorboard.tensorboard)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 

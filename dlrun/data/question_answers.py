@@ -30,7 +30,7 @@ def question_answers(
     topics: Count = 5,
     kinds: Count = 4,
 ) -> Dataset:
-    """Generated texts and questions as word ids, two inputs with one of 20 answers that neither gives alone.
+    """Generated texts and questions as word ids, two inputs with an answer that neither gives alone.
 
     `rows`: how many. `num_words`: size of the vocabulary. `text_length`, `question_length`: words in each (the book
     draws 100 ids at random, which nothing can learn, DLwP 7.1.2). `topics`, `kinds`: what a text may be about, and what
