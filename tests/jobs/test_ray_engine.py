@@ -78,12 +78,13 @@ def parent_of(pid):
 
 
 def test_a_run_whose_node_is_lost_goes_on_elsewhere_and_ends_as_if_nothing_was(cluster, digits, outputs):
-    queue = Queue(outputs)
-    training = {"epochs": 400, "batch_size": 32, "tensorboard": False, "checkpoint_every_seconds": 0}
+    queue, deadline = Queue(outputs), time.monotonic() + 400
+    training = {"epochs": 2000, "batch_size": 32, "tensorboard": False, "checkpoint_every_seconds": 0}
     queued(queue, digits(training=training, runtime={"threads": 1, "device": "cpu"}), 3)
     killed = []
 
     def kill_its_node(entries):
+        assert time.monotonic() < deadline
         run = RunDir(queue.job(entries[0]).run_dir)
         if not killed and run.epochs_begun() > 20:
             killed.append(run.record()["process"])
@@ -159,13 +160,14 @@ def test_a_run_comes_back_from_machines_with_folders_of_their_own(head, digits, 
     monkeypatch.setattr(ray_run, "BRING_SECONDS", 1.0)
     plugin = tmp_path / "mine.py"
     plugin.write_text(PLUGIN)
-    training = {"epochs": 400, "batch_size": 32, "tensorboard": False, "checkpoint_every_seconds": 0}
+    training = {"epochs": 2000, "batch_size": 32, "tensorboard": False, "checkpoint_every_seconds": 0}
     config = digits(training=training, runtime={"threads": 1, "device": "cpu"}, plugins=[str(plugin)], model="mine")
-    queue = Queue(outputs)
+    queue, deadline = Queue(outputs), time.monotonic() + 400
     (entry,) = queued(queue, config, 1)
     run, seen = RunDir(queue.job(entry).run_dir), []
 
     def kill_the_first_machine(entries):
+        assert time.monotonic() < deadline
         if run.epochs_begun() > 20 and not seen:
             seen.append(run.record()["process"])
             os.kill(parent_of(parent_of(seen[0]["pid"])), signal.SIGKILL)
@@ -183,6 +185,6 @@ def test_a_run_comes_back_from_machines_with_folders_of_their_own(head, digits, 
         record = run.record()
         assert [seen[0]["host"], record["process"]["host"]] == ["first", "second"]
         assert [session["status"] for session in record["sessions"]] == ["interrupted", "completed"]
-        assert len(run.history()) == 400
+        assert len(run.history()) == 2000
         assert len(list(run.checkpoint.glob("0*"))) <= 2
         assert load_config(run.config_file).plugins[0].read_text() == PLUGIN
