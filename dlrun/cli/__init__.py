@@ -52,6 +52,7 @@ def _register_verbs() -> None:
         ensemble,
         evaluate,
         explain,
+        export,
         fetch,
         init,
         kfold,
@@ -93,6 +94,7 @@ def _register_verbs() -> None:
     app.command("explain", rich_help_panel="After a run")(explain.explain)
     app.command("ensemble", rich_help_panel="After a run")(ensemble.ensemble)
     app.command("tensorboard", rich_help_panel="After a run")(tensorboard.tensorboard)
+    app.command("export", rich_help_panel="After a run")(export.export)
     app.command("verify", rich_help_panel="After a run")(verify.verify)
 
 
