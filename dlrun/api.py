@@ -63,6 +63,17 @@ def summarise_config(config: Config) -> ModelTable:
     return summarise(config)
 
 
+def draw_model(model: Config | Run, file: Path) -> None:
+    """Write the layers of a config's model, or of a run's best one, as an SVG. Raises DlrunError."""
+    _start_keras(model if isinstance(model, Config) else model.config)
+    from dlrun.draw import draw_config, draw_run
+
+    if isinstance(model, Config):
+        draw_config(model, file)
+    else:
+        draw_run(model.dir, model.config, file)
+
+
 def _start_keras(config: Config) -> None:
     """Before the import of whatever needs Keras."""
     from dlrun.environment import import_keras

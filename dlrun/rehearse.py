@@ -9,15 +9,13 @@ from pathlib import Path
 from dlrun.config.schema import Config, with_section
 from dlrun.data._dataset import Prepared
 from dlrun.data._saved import load_preprocessing, save_preprocessing
-from dlrun.engine.base_weights import with_base_weights
 from dlrun.engine.describing import ModelTable, describe_model, join_tables, training_bytes
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
-from dlrun.engine.pretrained import with_word_vectors
-from dlrun.engine.resolve import Experiment, build_model, load_data, open_session
+from dlrun.engine.resolve import Experiment, load_data, model_of, open_session
 from dlrun.engine.running import run_routine
 from dlrun.engine.scoring import predict_rows
-from dlrun.errors import ConfigError, TrainingError
+from dlrun.errors import TrainingError
 from dlrun.events import ignore
 from dlrun.run_dir import RunDir
 
@@ -92,10 +90,4 @@ def _check_reloaded(model: object, data: Prepared, run: RunDir) -> None:
 
 def summarise(config: Config) -> ModelTable:
     """The model that a config builds, without training it. Raises DlrunError."""
-    with open_session(config):
-        if config.model is None:
-            raise ConfigError("there is no model to summarise", key=("model",))
-        data = load_data(config)
-        component = with_word_vectors(config, data)[0]
-        component, _ = with_base_weights(component, config, data.spec, Path("outputs"))
-        return describe_model(build_model(component, data.spec))
+    return describe_model(model_of(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Set
 from dlrun.cli._output import echo
-from dlrun.errors import DlrunError
+from dlrun.errors import ConfigError, DlrunError
 
 
 def check(
@@ -23,13 +24,18 @@ def check(
     ],
     overrides: Set = None,
     summary: Annotated[bool, typer.Option("--summary", help="Build the model and print its layers.")] = False,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", metavar="FILE.svg", help="Build the model and draw its layers.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check configs: keys, values, arguments of models, datasets and Keras objects. Exits with 2 if any is wrong.
 
-    Without --summary nothing is imported or run: names and signatures are read from source.
+    Without --summary and --graph nothing is imported or run: names and signatures are read from source.
     """
-    reports = [_check_one(text, overrides or [], summary=summary, as_json=as_json) for text in configs]
+    if graph and len(configs) > 1:
+        raise ConfigError("--graph draws one config", received=f"{len(configs)} configs")
+    reports = [_check_one(text, overrides or [], summary=summary, graph=graph, as_json=as_json) for text in configs]
     if as_json:
         from dlrun.cli._output import print_json
 
@@ -42,7 +48,7 @@ def check(
         raise typer.Exit(code)
 
 
-def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool) -> dict[str, Any]:
+def _check_one(text: str, overrides: list[str], *, summary: bool, graph: Path | None, as_json: bool) -> dict[str, Any]:
     """Check one config, print `ok` or what is wrong, and return both as JSON values."""
     from dlrun.cli import problem_dict
     from dlrun.config.probing import check_small
@@ -53,6 +59,8 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
         if config.sweep:  # so do the values that `sweep` may try
             _options.check_sweep(text, overrides, config)
         table = _summarise(config, as_json=as_json) if summary else None
+        if graph:
+            _draw(config, graph)
     except DlrunError as error:
         echo(f"{error}\n", err=True)
         problems = [problem_dict(problem) for problem in error.problems]
@@ -61,7 +69,7 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, as_json: bool)
         echo(f"ok  {text}")
     data = _data_files(config, as_json=as_json)
     report = {"config": text, "ok": True, "exit_code": 0, "problems": [], "data": data}
-    return {**report, **({"model": table} if table else {})}
+    return {**report, **({"model": table} if table else {}), **({"graph": str(graph)} if graph else {})}
 
 
 def _data_files(config: Any, *, as_json: bool) -> dict[str, list[str]]:
@@ -76,6 +84,15 @@ def _data_files(config: Any, *, as_json: bool) -> dict[str, list[str]]:
         for name in files.missing:
             echo(f"    data: not found: {name}")
     return {"found": [str(path) for path in files.found], "missing": files.missing}
+
+
+def _draw(config: Any, file: Path) -> None:
+    from dlrun.api import draw_model
+
+    try:
+        draw_model(config, file)
+    except DlrunError as error:
+        raise error.located(config.place) from error
 
 
 def _summarise(config: Any, *, as_json: bool) -> dict[str, Any]:

@@ -23,12 +23,21 @@ def show(
         ),
     ],
     overrides: Set = None,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", metavar="FILE.svg", help="Draw the layers of a run's best model.")
+    ] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     as_json: Json = False,
 ) -> None:
     """Show a config with every default filled in and the place that set each value; or what a run holds."""
     from dlrun.config.finding import find_config
 
+    if graph:
+        from dlrun.api import draw_model, load_run
+
+        draw_model(load_run(target, outputs=outputs), graph)
+        _print_file(graph, as_json=as_json)
+        return
     if target == "-" or Path(target).is_dir():
         _show_run(target, outputs, as_json=as_json)
         return
@@ -38,6 +47,16 @@ def show(
         _show_run(target, outputs, as_json=as_json, no_config=no_config)
         return
     _show_config(path, overrides or [], as_json=as_json)
+
+
+def _print_file(file: Path, *, as_json: bool) -> None:
+    from dlrun.cli._output import print_json
+    from dlrun.files import short
+
+    if as_json:
+        print_json({"graph": str(file.absolute())})
+    else:
+        echo(short(file))
 
 
 def _show_config(path: Path, overrides: list[str], *, as_json: bool) -> None:

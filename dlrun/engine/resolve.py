@@ -177,6 +177,17 @@ def build_model(component: Component, spec: DataSpec) -> keras.Model:
     return model
 
 
+def model_of(config: Config) -> keras.Model:
+    """The model that a config builds on its data, untrained. Raises DlrunError."""
+    with open_session(config):
+        if config.model is None:
+            raise ConfigError("the config has no model", key=("model",))
+        data = load_data(config)
+        component, _ = with_word_vectors(config, data)
+        component, _ = with_base_weights(component, config, data.spec, Path("outputs"))
+        return build_model(component, data.spec)
+
+
 def _call_once(model: keras.Model, spec: DataSpec) -> None:
     """Build a model that does not know its inputs yet (a Sequential without Input) on a batch of one zero."""
     zeros = {
