@@ -95,6 +95,7 @@ PARAMETERS = {
     "func_vs_sequential_graph": 2_080 + 1_056 + 330,
     "qa_two_inputs": 1_000_052,
     "social_three_heads": 14_146_316,
+    "social_three_heads_as_printed": 14_146_316,
     "inception_module": 256 + (256 + 147_584) + 1_280 + (256 + 2 * 147_584) + 5_130,
     "residual_identity": 1_280 + 3 * 147_584 + 1_290,
     "residual_linear": (1_280 + 147_584) + 256 + 1_290,

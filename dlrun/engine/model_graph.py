@@ -24,7 +24,7 @@ def calls_of(model: keras.Model) -> list[Any] | None:
     for depth in sorted(found, reverse=True):
         nodes = list(reversed(found[depth]))  # Keras goes from the outputs to the inputs
         first = {id(node.operation): place for place, node in reversed(list(enumerate(nodes)))}
-        nodes.sort(key=lambda node: (first[id(node.operation)], node.operation._inbound_nodes.index(node)))  # noqa: B023
+        nodes.sort(key=lambda node: (first[id(node.operation)], node.operation._inbound_nodes.index(node)))
         calls += nodes
     return calls
 
