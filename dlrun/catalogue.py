@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun import keras_names
+from dlrun import keras_names, sklearn_names
 from dlrun.errors import UnknownNameError, did_you_mean, listing
 from dlrun.registry import CALLBACKS, DATASETS, MODELS, ROUTINES, TRANSFORMS, Registry
 from dlrun.signatures import NOT_LITERAL, Parameter, Signature
 
 _REGISTRIES = {"models": MODELS, "datasets": DATASETS, "transforms": TRANSFORMS, "routines": ROUTINES}
-KINDS = (*_REGISTRIES, *keras_names.KINDS, "configs")
+ESTIMATORS = "estimators"  # of scikit-learn
+KINDS = (*_REGISTRIES, *keras_names.KINDS, ESTIMATORS, "configs")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def names_of(kind: str) -> list[str]:
         return list(shipped_configs())
     if kind in _REGISTRIES:
         return _REGISTRIES[kind].builtin_names()
+    if kind == ESTIMATORS:
+        return sklearn_names.names()
     return [*(CALLBACKS.builtin_names() if kind == "callbacks" else ()), *keras_names.preferred_names(kind)]
 
 
@@ -54,6 +57,9 @@ def items_of(kind: str, only: str | None = None) -> list[Item]:
         registry: Registry = _REGISTRIES.get(kind, CALLBACKS)
         names = [only] if only else registry.builtin_names()
         found = {name: _item(name, registry.describe(name).signature, builder=True) for name in names}
+    elif kind == ESTIMATORS:
+        names = [only] if only else sklearn_names.names()
+        found = {name: _item(name, sklearn_names.signature(name), builder=False) for name in names}
     else:
         names = [only] if only else keras_names.preferred_names(kind)
         found = {name: _item(name, keras_names.signature(kind, name), builder=False) for name in names}

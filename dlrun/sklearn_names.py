@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ _PACKAGES = (
     *("naive_bayes", "discriminant_analysis", "kernel_ridge", "dummy"),
 )
 _OTHERS = {  # what predicts neither classes nor numbers, or wants other estimators, which a config cannot hold
-    *("BaseEnsemble", "IsolationForest", "RandomTreesEmbedding", "OneClassSVM", "SGDOneClassSVM", "BernoulliRBM"),
+    *("IsolationForest", "RandomTreesEmbedding", "OneClassSVM", "SGDOneClassSVM", "BernoulliRBM"),
     *("BallTree", "KDTree", "KernelDensity", "NearestNeighbors", "LocalOutlierFactor", "KNeighborsTransformer"),
     *("RadiusNeighborsTransformer", "NeighborhoodComponentsAnalysis", "StackingClassifier", "StackingRegressor"),
     *("VotingClassifier", "VotingRegressor"),
@@ -38,11 +39,20 @@ def signature(name: str) -> Signature:
     """The arguments of an estimator. Raises UnknownNameError."""
     if name not in _sources():
         raise unknown(name)
-    file = _sources()[name][1]
+    return _signature(name, _sources()[name][1])
+
+
+def _signature(name: str, file: Path) -> Signature:
+    """That of a class which a file defines, or takes from another of scikit-learn; of its last base without its own."""
     for node in parse_file(file).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return signature_of(node, file)
-    return Signature(name, (), True, "", file, 1)
+            found, base = signature_of(node, file), node.bases[-1] if node.bases else None
+            if found.open and not found.parameters and isinstance(base, ast.Name):  # it has no `__init__` of its own
+                inherited = _signature(base.id, file)
+                return replace(found, parameters=inherited.parameters, open=inherited.open)
+            return found
+    source = _imported(file).get(name)
+    return _signature(name, source) if source else Signature(name, (), True, "", file, 1)
 
 
 def unknown(name: str) -> UnknownNameError:
@@ -50,36 +60,50 @@ def unknown(name: str) -> UnknownNameError:
     return UnknownNameError(
         f"scikit-learn has no estimator named {name!r}",
         expected=listing(names()),
-        hint=did_you_mean(name, names()),
+        hint=did_you_mean(name, names()) or "`dlrun list estimators` shows them all",
     )
 
 
 @lru_cache(maxsize=1)
 def _sources() -> dict[str, tuple[str, Path]]:
-    """Public module and file of each estimator by name."""
-    spec = importlib.util.find_spec("sklearn")
-    assert spec is not None, "scikit-learn is a dependency"
-    assert spec.submodule_search_locations is not None, "it is a package"
-    folder = Path(spec.submodule_search_locations[0])
-    found = {}
+    """Public module of each estimator by name, and a file that has it."""
+    found: dict[str, tuple[str, Path]] = {}
     for package in _PACKAGES:
-        inside = folder / package / "__init__.py"
-        file = inside if inside.exists() else folder / f"{package}.py"
-        for name, source in _classes(file, folder).items():
-            if name not in _OTHERS:
-                found[name] = (f"sklearn.{package}", source)
+        file = _file_of(f"sklearn.{package}")
+        assert file is not None, "a public module"
+        own = {node.name: file for node in parse_file(file).body if isinstance(node, ast.ClassDef)}
+        own |= _imported(file) if file.name == "__init__.py" else {}
+        found |= {name: (f"sklearn.{package}", source) for name, source in own.items() if _is_estimator(name)}
     return found
 
 
-def _classes(file: Path, folder: Path) -> dict[str, Path]:
-    """The public classes that a file defines, or imports from others of scikit-learn."""
-    found = {}
-    for node in parse_file(file).body:
-        if isinstance(node, ast.ClassDef):
-            found[node.name] = file
-        elif isinstance(node, ast.ImportFrom) and file.name == "__init__.py" and node.module:
-            if not node.module.startswith("sklearn."):
-                continue
-            source = folder.joinpath(*node.module.split(".")[1:]).with_suffix(".py")
-            found |= {alias.name: source for alias in node.names}
-    return {name: source for name, source in found.items() if name[0].isupper()}
+def _is_estimator(name: str) -> bool:
+    helper = name.startswith("Base") or name.endswith("Mixin") or "_" in name
+    return name[0].isupper() and not helper and name not in _OTHERS
+
+
+def _imported(file: Path) -> dict[str, Path]:
+    """What a file takes from Python files of scikit-learn, and from which."""
+    return {
+        alias.name: source
+        for node in parse_file(file).body
+        if isinstance(node, ast.ImportFrom) and (source := _file_of(node.module or "")) and source != file
+        for alias in node.names
+    }
+
+
+def _file_of(module: str) -> Path | None:
+    """The Python file of a module of scikit-learn; None for other modules and for compiled ones."""
+    if not module.startswith("sklearn."):
+        return None
+    base = _folder().joinpath(*module.split(".")[1:])
+    file = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    return file if file.exists() else None
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    spec = importlib.util.find_spec("sklearn")
+    assert spec is not None, "scikit-learn is a dependency"
+    assert spec.submodule_search_locations is not None, "it is a package"
+    return Path(spec.submodule_search_locations[0])

@@ -155,6 +155,25 @@ def test_numbers_are_averaged_in_their_own_units_whatever_a_member_was_trained_w
         make_ensemble(runs, outputs, how="geometric")
 
 
+def test_several_outputs_have_weights_each(outputs):
+    def learn(units):
+        options = {"training": {"epochs": 1, "tensorboard": False}, "runtime": {"jit_compile": False}}
+        model = {
+            "name": "layers",
+            "layers": [{"Embedding": {"input_dim": 10000, "output_dim": 4}}, "GlobalAveragePooling1D"],
+        }
+        model["layers"].append({"Dense": {"units": units}})
+        data = {"name": "social_posts"}
+        return train(config_from_mapping({"name": "posts", "data": data, "model": model, **options}), outputs=outputs)
+
+    made = make_ensemble([learn(4), learn(8)], outputs, weights="random")
+    assert made.weights.keys() == made.validation.keys() == {"age", "income", "gender"}
+    for name, scores in made.validation.items():
+        best_member = min((row.metrics.get("mae", 1 - row.metrics.get("accuracy", 0))) for row in scores.members)
+        own = scores.ensemble.metrics
+        assert own.get("mae", 1 - own.get("accuracy", 0)) <= best_member + 1e-12, name
+
+
 def test_runs_without_validation_take_given_weights_only(outputs):
     runs = [estimator_run(outputs, one, split={"validation": 0}) for one in ("GaussianNB", "DecisionTreeClassifier")]
     made = make_ensemble(runs, outputs, weights="0.4,0.6")
