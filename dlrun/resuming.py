@@ -66,8 +66,11 @@ def _check_longer(run: RunDir, config: Config) -> None:
     if epochs < trained:
         raise ConfigError(f"the run {run.id} is completed: a callback ended it after {epochs} epochs")
     if config.training.epochs <= epochs:
+        more = f"dlrun train --resume {run.id} -s training.epochs={2 * epochs}"
+        if config.training.stages:  # they are what the run was begun with
+            more = "a new run with more of them in training.stages"
         raise ConfigError(
             f"the run {run.id} is completed",
             expected="an interrupted or failed run, or more epochs",
-            hint=f"for more epochs: dlrun train --resume {run.id} -s training.epochs={2 * epochs}",
+            hint=f"for more epochs: {more}",
         )

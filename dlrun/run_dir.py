@@ -177,6 +177,10 @@ class RunDir:
             return INTERRUPTED
         return str(record["status"])
 
+    def stages_began(self) -> list[int]:
+        """How many epochs were done when each stage began that has begun; empty for a run without stages."""
+        return [stage["began"] for stage in self.record().get("stages") or []]
+
     def started(self) -> str:
         """When the run was started, as ISO text; empty when its record is damaged."""
         try:

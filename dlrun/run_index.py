@@ -62,7 +62,7 @@ def listed(outputs: Path, folder: str | None = None) -> list[Listed]:
     First come those that have lost their record, or whose record is damaged.
     """
     looked = time.time_ns()
-    folders = [folder] if folder is not None else [entry.name for entry in _entries(outputs)]
+    folders = [folder] if folder is not None else [entry.name for entry in _folders(outputs)]
     there = {(name, one): found for name in folders for one, found in _signatures(outputs / name)}
     with contextlib.closing(_Index(outputs)) as index:
         known = {(row[0], row[1]): Listed._make(row) for row in index.rows(folder)}
@@ -84,8 +84,15 @@ def look_at(path: Path) -> Listed | None:
 
 def run_ids(outputs: Path, begin: str = "") -> list[tuple[str, str]]:
     """Folder and id of each run whose id begins so, in any order."""
-    paths = ((place.name, one) for place in _entries(outputs) for one in _entries(place) if one.name.startswith(begin))
+    paths = ((place.name, one) for place in _folders(outputs) for one in _entries(place) if one.name.startswith(begin))
     return [(folder, one.name) for folder, one in paths if (_signature(one.path) or (STUDY,))[0] == RUN]
+
+
+def _folders(outputs: Path) -> Iterator[os.DirEntry[str]]:
+    """The folders of names, each once: none that is a link to another one beside it."""
+    for entry in _entries(outputs):
+        if not entry.is_symlink() or Path(entry.path).resolve().parent != outputs.resolve():
+            yield entry
 
 
 def _entries(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:

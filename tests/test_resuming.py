@@ -7,20 +7,17 @@ from dlrun.config.changes import changes
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.errors import ConfigError
-from dlrun.resuming import config_to_resume, resumed_identity
+from dlrun.resuming import check_resumable, config_to_resume, resumed_identity
 from dlrun.train import train
 
 DROPOUT = {"name": "mlp", "hidden": [16], "dropout": 0.5}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(digits_run, tmp_path_factory):
     """A completed run of two epochs; tests only read it."""
-    from dlrun.config.loading import config_from_mapping
-    from tests.conftest import DIGITS
-
-    training = {**DIGITS["training"], "epochs": 2}
-    return train(config_from_mapping({**DIGITS, "training": training}), outputs=tmp_path_factory.mktemp("outputs"))
+    config = load_config(digits_run.config_file, ["training.epochs=2"])
+    return train(config, outputs=tmp_path_factory.mktemp("outputs"))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +65,14 @@ def test_a_completed_run_has_nothing_to_resume_and_says_how_to_make_it_longer(fi
 def test_fewer_epochs_than_were_trained_are_refused(finished):
     with pytest.raises(ConfigError, match="is in epoch 2"):
         config_to_resume(finished, ["training.epochs=1"])
+
+
+def test_a_completed_run_with_stages_is_not_said_to_become_longer_by_its_epochs(finished, monkeypatch):
+    staged = ["training.stages=[{epochs: 1}, {epochs: 1}]"]
+    config = load_config(finished.config_file, staged)
+    monkeypatch.setattr("dlrun.resuming._refuse_changes", lambda trained, config: None)
+    with pytest.raises(ConfigError, match="a new run with more of them"):
+        check_resumable(finished, config)
 
 
 def test_a_completed_run_made_longer_equals_one_that_was_longer_from_the_start(digits, outputs):

@@ -254,3 +254,18 @@ def test_a_run_is_found_with_the_index_as_without(make, outputs, looks_later):
         assert find_run("-", outputs).path == second.path
         assert find_run("digits", outputs).path == first.path
         assert find_run(second.id, outputs).path == second.path
+
+
+def test_a_folder_and_a_link_to_it_beside_it_are_one(make, outputs):
+    run = make(1)
+    (outputs / "alias").symlink_to(run.path.parent.name, target_is_directory=True)
+    assert [(row.folder, row.id) for row in listed(outputs)] == [(run.path.parent.name, run.id)]
+    assert [row.id for row in listed(outputs, "alias")] == [run.id]
+    assert find_run(run.id[:-2], outputs).path == run.path
+
+
+def test_a_folder_that_is_a_link_to_elsewhere_is_listed(make, outputs, tmp_path):
+    run = make(1)
+    run.path.parent.rename(tmp_path / "elsewhere")
+    (outputs / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert [(row.folder, row.id) for row in listed(outputs)] == [("linked", run.id)]

@@ -116,10 +116,10 @@ def _repeat(run: RunDir, config: Config, task: Task, repetition: RunDir, on_even
             raise DataError("the data is not what the run was trained on: its content or its split differs", hint=hint)
         on_event(event)
 
-    changed: dict[str, Any] = {"tensorboard": False, "keep": ALL}
+    repeated = with_section(config, "training", tensorboard=False, keep=ALL)
     if not task.whole:  # the section is changed here, behind the checks of a config: callbacks may want more epochs
-        changed["epochs"] = task.epochs
-    repeated = with_section(config, "training", **changed)
+        training = repeated.training.with_epochs(task.epochs, run.stages_began())
+        repeated = repeated.model_copy(update={"training": training})
     try:
         train(repeated, run_dir=repetition.path, on_event=listen, about={"repeats": run.id})
     except Interrupted as error:

@@ -190,7 +190,7 @@ def _check_stages(report: Report, plain: dict[str, Any]) -> None:
     counts = [stage["epochs"] for stage in stages if isinstance(stage, dict) and isinstance(stage.get("epochs"), int)]
     if stages and len(counts) == len(stages) and training.get("epochs") != sum(counts):
         message = f"training.epochs is {training.get('epochs')}, and the stages have {sum(counts)} epochs"
-        report.add(("training", "epochs"), message, hint="state them in the stages only: training.stages.0.epochs")
+        report.add(("training", "epochs"), message, hint="state them in the stages only: training.stages[0].epochs")
     model = plain["model"] if isinstance(plain.get("model"), dict) else {}
     random = model.get("name") == "pretrained" and model.get("weights", "") is None
     learned = model.get("trainable") or any(isinstance(one, dict) and one.get("unfreeze") for one in stages)

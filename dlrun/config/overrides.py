@@ -91,6 +91,8 @@ def apply_overrides(root: Node, overrides: Iterable[str]) -> None:
         try:
             override = parse_override(text)
             _apply(root, override)
+            if override.key[:2] == ("training", "stages"):
+                _forget_epochs(root.content["training"])
             expand(root)
         except ConfigError as error:
             problems += error.problems
@@ -122,6 +124,14 @@ def _apply(root: Node, override: Override) -> None:
     else:
         _replace_component(node, override, present)
         node.content[last] = override.value
+
+
+def _forget_epochs(training: Node) -> None:
+    """Stages that `-s` sets say how many epochs there are, whatever files say; unless `-s` says that, too."""
+    epochs, stages = training.content.get("epochs"), training.content.get("stages")
+    stated = epochs is not None and epochs.is_override and epochs.key_place is not None  # else it is a sum of stages
+    if stages is not None and stages.content and not stated:
+        training.content.pop("epochs", None)
 
 
 def _step(node: Node, override: Override, position: int) -> Node | None:

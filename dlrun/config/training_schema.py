@@ -75,11 +75,13 @@ class Training(Section):
     most_rollbacks: int = Field(3, description="How often a run may go back before it fails (on_nan: rollback).", ge=1)
 
     def with_epochs(self, epochs: int, began: Sequence[int] = ()) -> Training:
-        """A copy of so many epochs in all. Stages begin where they are to, or where they `began` in a run whose
-        callbacks ended some before; the last one that is left takes the rest.
+        """A copy of so many epochs in all. The first stages begin where they `began` in a run whose callbacks may have
+        ended some before, the others where they are to; the last one that is left takes the rest.
         """
-        planned = [sum(stage.epochs for stage in self.stages[:number]) for number in range(len(self.stages))]
-        starts = [start for start in (began or planned) if start < epochs]
+        starts = [*began] or [0]
+        for stage in self.stages[len(starts) - 1 : -1]:
+            starts.append(starts[-1] + stage.epochs)
+        starts = [start for start in starts if start < epochs]
         ends = [*starts[1:], epochs]
         stages = [
             stage.model_copy(update={"epochs": end - start})

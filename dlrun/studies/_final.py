@@ -29,7 +29,7 @@ def train_and_read(
     a final run of other epochs or batches is there.
     """
     run, file = study.run(NAME), study.config_of(NAME)
-    final, notes = retrain.plan(run, config, epochs=epochs, batch_size=batch_size)
+    final, notes = retrain.on_all_rows(config, epochs, batch_size)
     final = final.model_copy(update={"name": config.name, "kfold": None})
     if final.training.keep in (LAST, NONE):
         final = with_section(final, "training", keep=BEST)  # by which test is read; without validation it is the last

@@ -46,7 +46,7 @@ class Surroundings:
         if (outputs / "queue.sqlite").exists():
             queue = Queue(outputs)
             self.jobs = {queue.job(entry).run_dir.resolve(): entry for entry in queue.entries()}
-        folders = [self.outputs, *(path for path in self.outputs.glob("[!.]*") if path.is_dir())]
+        folders = [path for path in (self.outputs, *self.outputs.glob("[!.]*")) if path.is_dir()]
         paths = [path for folder in folders for path in folder.iterdir() if path.is_symlink()]
         self._links = [(path.resolve(), path) for path in paths]
 

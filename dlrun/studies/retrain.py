@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dlrun.config.schema import Component, Config, Monitor
 from dlrun.errors import RunDirError
 from dlrun.run_dir import RunDir
@@ -12,24 +14,35 @@ _MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
 def plan(
     run: RunDir, config: Config, *, epochs: int | None = None, batch_size: int | None = None
 ) -> tuple[Config, list[str]]:
-    """The config of the final run, and notes on what was changed.
+    """The config of the final run after `run`, and notes on what was changed.
 
-    Validation rows join the training part; callbacks that watch a validation metric go; the test part stays the same.
-    Raises RunDirError when the run has no best epoch.
+    Its stages begin where they began in that run. Raises RunDirError when the run has no best epoch.
     """
     best = epochs or run.metrics().get("best_epoch")
     if not best:
         raise RunDirError(f"the run {run.id} has no best epoch", hint="say how long: dlrun retrain RUN --epochs 10")
-    notes = [f"{best} epochs on training + validation" + ("" if epochs else ", the best number of the parent run")]
+    final, notes = on_all_rows(config, best, batch_size, run.stages_began())
+    if not epochs:
+        notes[0] += ", the best number of the parent run"
+    return final, notes
+
+
+def on_all_rows(
+    config: Config, epochs: int, batch_size: int | None, stages_began: Sequence[int] = ()
+) -> tuple[Config, list[str]]:
+    """The config without a validation part, and notes on what was changed.
+
+    Validation rows join the training part; callbacks that watch a validation metric go; the test part stays the same.
+    `stages_began` is as in `Training.with_epochs`.
+    """
+    notes = [f"{epochs} epochs on training + validation"]
     kept = [c for c in config.callbacks if not _watches_validation(c, config)]
     dropped = [c.name for c in config.callbacks if _watches_validation(c, config)]
     if dropped:
         notes.append(f"without {' and '.join(dropped)}: there is no validation part to watch")
     if config.split.training is not None:
         notes.append("all rows outside of test train, those that split.training left out included")
-    record = run.record() if run.record_file.exists() else {}  # the final run of a k-fold has no parent
-    began = [stage["began"] for stage in record.get("stages", [])]
-    training = config.training.with_epochs(best, began)
+    training = config.training.with_epochs(epochs, stages_began)
     return config.model_copy(
         update={
             "name": f"{config.name.removesuffix('-retrain')}-retrain",

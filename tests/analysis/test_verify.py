@@ -114,6 +114,20 @@ def test_a_run_that_stopped_early_stops_at_the_same_epoch(table_run):
     assert verified(run, epochs=1).equal  # fewer epochs than `start_from_epoch` are no trouble
 
 
+def test_the_first_epochs_of_a_run_with_stages_are_verified(digits, outputs):
+    stages = [{"epochs": 3}, {"epochs": 2, "learning_rate": 1e-4}]
+    stopping = [{"name": "EarlyStopping", "monitor": "loss", "patience": 1, "min_delta": 10}]
+    run = train(
+        digits(training={**SHORT, "epochs": 5, "batch_size": 128, "stages": stages}, callbacks=stopping),
+        outputs=outputs,
+    )
+    run.update(git=[])
+    assert run.stages_began() == [0, 2]
+    for epochs in (1, 3):
+        found = verified(run, epochs=epochs)
+        assert (found.equal, found.repeated) == (True, epochs)
+
+
 def test_a_run_of_another_length_differs(run):
     kept = run.history_file.read_text().splitlines()[:-1]
     run.history_file.write_text("\n".join(kept) + "\n")

@@ -193,3 +193,26 @@ def test_a_setting_takes_numbers_and_truth():
 def test_a_path_without_end_is_refused():
     with pytest.raises(ConfigError, match=r"-s:1:1\d\d: the path of this override is too long"):
         apply_overrides(from_plain({}), ["model." + "a." * 5000 + "x=1"])
+
+
+@pytest.mark.parametrize(
+    ("stated", "overrides", "epochs"),
+    [
+        ("epochs: 5", ["training.stages=[{epochs: 1}, {epochs: 2}]"], 3),
+        ("stages: [{epochs: 3}, {epochs: 2}]", ["training.stages[0].epochs=5"], 7),
+        ("{stages: [{epochs: 3}, {epochs: 2}], epochs: 5}", ["training.stages[+]={epochs: 4}"], 9),
+        ("stages: [{epochs: 3}, {epochs: 2}]", ["~training.stages[0]"], 2),
+        ("stages: [{epochs: 3}, {epochs: 2}]", ["training.stages=[]"], 5),
+        ("epochs: 5", ["training.stages=[{epochs: 1}]", "training.stages[0].epochs=4"], 4),
+    ],
+)
+def test_stages_that_are_set_say_how_many_epochs_there_are(base, stated, overrides, epochs):
+    stated = stated if stated.startswith("{") else f"{{{stated}}}"
+    base.write_text(f"data: digits\nmodel: mlp\ntraining: {stated}\n")
+    assert load_config(base, overrides).training.epochs == epochs
+
+
+def test_epochs_that_are_set_beside_other_stages_are_refused(base):
+    with pytest.raises(ConfigError, match=r"training\.epochs is 9, and the stages have 1 epochs") as caught:
+        load_config(base, ["training.epochs=9", "training.stages=[{epochs: 1}]"])
+    assert "training.stages[0].epochs" in str(caught.value)

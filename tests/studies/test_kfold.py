@@ -244,6 +244,15 @@ def test_a_study_that_is_stopped_says_how_to_go_on(jobs, outputs):
     assert (study.status(), error.value.exit_code) == ("interrupted", 75)
 
 
+def test_a_final_model_that_was_stopped_in_its_first_stage_is_gone_on_with(outputs, jobs):
+    stages = [{"epochs": 1}, {"epochs": 2, "learning_rate": 1e-4}]
+    study = kfold.begin(plan_of(training={**BOSTON["training"], "stages": stages}), outputs)
+    config = load_config(study.config_file)
+    final = _final.train_and_read(study, config, 3, None, ignore)
+    study.run("final").update(stages=study.run("final").record()["stages"][:1])
+    assert _final.train_and_read(study, config, 3, None, ignore) == final
+
+
 def test_the_final_model_learns_all_rows_but_test_and_reads_test_once(jobs, finished):
     study, summary = finished
     final = study.run("final")

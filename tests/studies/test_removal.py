@@ -334,3 +334,8 @@ def test_long_lists_are_cut_and_their_notes_counted(make, outputs, capsys, count
         assert shown.err == "note: the queue, or a study, refers to 60 of them\n"
     else:
         assert shown.err.count("of the queue (cancelled) refers to it") == 2
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["rm", "digits"], 2), (["prune", "--failed"], 0)])
+def test_where_there_is_no_folder_of_runs_nothing_is_removed(outputs, arguments, code):
+    assert main(["runs", *arguments, "--outputs", str(outputs)]) == code
