@@ -1,7 +1,8 @@
 """The nodes of the model `graph` as a config has them: which feeds which, in what order they are built.
 
-A node is a mapping: `layer` (one Keras layer), `layers` (several in a row) or `same_as` (the layers of another node,
-weights shared), and `from`: the node or input, or the list of them, that it takes.
+A node is a mapping: `layer` (one Keras layer), `layers` (several in a row), `base` (a whole net of Keras applications)
+or `same_as` (the layers of another node, weights shared), and `from`: the node or input, or the list of them, that it
+takes.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-KEYS = ("layer", "layers", "same_as", "from")
-PARTS = KEYS[:3]  # a node has one of them
+KEYS = ("layer", "layers", "base", "same_as", "from")
+PARTS = KEYS[:4]  # a node has one of them
 INPUT = ""  # stands for the only input of the data
 
 

@@ -99,6 +99,7 @@ PARAMETERS = {
     "inception_module": 256 + (256 + 147_584) + 1_280 + (256 + 2 * 147_584) + 5_130,
     "residual_identity": 1_280 + 3 * 147_584 + 1_290,
     "residual_linear": (1_280 + 147_584) + 256 + 1_290,
+    "siamese_xception": 20_861_480 + 4_097,
     "siamese_lstm": 20_608 + 33,
     "siamese_lstm_as_printed": 20_673,
     "cb_earlystop_checkpoint": 31 * 16 + 17,
@@ -115,7 +116,7 @@ def _configs():
     return {name.removeprefix("book/"): path for name, path in shipped_configs().items() if name.startswith("book/")}
 
 
-WITHOUT_FILES = ("digits", "breast_cancer", "question_answers", "social_posts", "sentence_pairs")
+WITHOUT_FILES = ("digits", "breast_cancer", "question_answers", "social_posts", "sentence_pairs", "stereo_views")
 
 
 def _spec(config):

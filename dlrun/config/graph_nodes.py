@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun import keras_names
+from dlrun.applications import APPLICATIONS
 from dlrun.config.dumping import flow
 from dlrun.config.keras_objects import check_layer, check_layers
 from dlrun.config.nodes import Report, dotted, show_value
@@ -39,6 +40,10 @@ def _check_node(report: Report, key: Key, node: Any) -> Any:
         checked["layers"] = check_layers(report, (*key, "layers"), node["layers"])
         if node["layers"] == []:
             report.add((*key, "layers"), f"{dotted((*key, 'layers'))} is an empty list", hint="remove this node")
+    if "base" in node and node["base"] not in APPLICATIONS:
+        where, hint = (*key, "base"), did_you_mean(node["base"], APPLICATIONS)
+        received, expected = show_value(node["base"]), listing(APPLICATIONS)
+        report.add(where, f"{dotted(where)} is not a base", received=received, expected=expected, hint=hint)
     if "same_as" in node and not isinstance(node["same_as"], str):
         where = (*key, "same_as")
         report.add(where, f"{dotted(where)} is not the name of a node", received=show_value(node["same_as"]))
@@ -48,12 +53,12 @@ def _check_node(report: Report, key: Key, node: Any) -> Any:
 
 
 def _has_form(report: Report, key: Key, node: Any) -> bool:
-    """Whether a node is a mapping with one of `layer`, `layers` and `same_as`, and no key that means nothing."""
+    """Whether a node is a mapping with one of the PARTS, and no key that means nothing."""
     name = str(key[-1])
     if "/" in name or not name:
         report.add(key, f"{name!r} is no name for a node", on="key", expected="any text without /")
         return False
-    expected = "a mapping with layer, layers or same_as, and from"
+    expected = "a mapping with layer, layers, base or same_as, and from"
     if not isinstance(node, dict):
         hint = f"write {name}: {{layer: {node}}}" if isinstance(node, str) else None
         hint = f"write {name}: {{layers: {flow(node)}}}" if isinstance(node, list) else hint

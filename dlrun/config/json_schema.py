@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dlrun import keras_names
+from dlrun.applications import APPLICATIONS
 from dlrun.config.arguments import literal_defaults
 from dlrun.config.parameters import AUGMENTATIONS
 from dlrun.config.schema import Config
@@ -170,6 +171,7 @@ def _node() -> Schema:
     properties = {
         "layer": {**layer, "description": "One Keras layer."},
         "layers": {"type": "array", "items": layer, "description": "Several in a row."},
+        "base": {"enum": list(APPLICATIONS), "description": "A net of Keras applications, without weights."},
         "same_as": {**text, "description": "A node whose layers are used again, weights shared."},
         "from": {"anyOf": [text, {"type": "array", "items": text}], "description": "Nodes or inputs that it takes."},
     }

@@ -14,6 +14,7 @@ from dlrun.graphs import INPUT, building_order, idle, origin, sources
 from dlrun.models._heads import output
 from dlrun.models._objects import make_layer
 from dlrun.models._steps import check_ready_for_head, check_vocabulary, one_tensor, told
+from dlrun.models.pretrained import make_base
 from dlrun.spec import DataSpec, Nodes
 
 Tensors = dict[str, keras.KerasTensor]
@@ -29,10 +30,10 @@ def graph(
 ) -> keras.Model:
     """A graph of Keras layers: several inputs and outputs, branches, shared layers.
 
-    Each node is a mapping. `layer` is a Keras layer as in the model `layers`, `layers` several in a row, `same_as` the
-    name of another node whose layers are used again, weights shared. `from` names the nodes or the inputs of the data
-    that it takes, a list for layers such as Concatenate; without it a node takes the one above it. Nodes may stand in
-    any order.
+    Each node is a mapping. `layer` is a Keras layer as in the model `layers`, `layers` several in a row, `base` a net
+    of Keras applications by its name in the model `pretrained`, without weights, `same_as` the name of another node
+    whose layers are used again, weights shared. `from` names the nodes or the inputs of the data that it takes, a list
+    for layers such as Concatenate; without it a node takes the one above it. Nodes may stand in any order.
 
     Args:
         spec: What the data looks like.
@@ -68,8 +69,8 @@ def graph(
 
 
 def _items(node: dict[str, Any]) -> list[Any]:
-    """The layers of a node as the config has them."""
-    return node["layers"] if "layers" in node else [node["layer"]]
+    """The layers of a node as the config has them; a base counts as one."""
+    return node["layers"] if "layers" in node else [node.get("layer", node.get("base"))]
 
 
 def _resolved(nodes: Nodes, inputs: Tensors) -> dict[str, list[str]]:
@@ -140,13 +141,21 @@ def _apply(
     layers = made.setdefault(owner, [])
     for position, item in enumerate(items):
         within = f", layer {position + 1}" if len(items) > 1 else ""
-        part: Key = ("layers", position) if "layers" in nodes[owner] else ("layer",)
+        part: Key = (
+            ("layers", position) if "layers" in nodes[owner] else ("base" if "base" in nodes[owner] else "layer",)
+        )
         key: Key = ("model", "nodes", name, *(part if name == owner else ("same_as",)))
         with told(item, f"node {name}{within}", key, features):
             if position == len(layers):
-                layers.append(make_layer(item, _layer_name(nodes, owner, position)))
+                layers.append(_make(nodes[owner], item, _layer_name(nodes, owner, position), features[0], key))
             features = [one_tensor(_call(layers[position], features))]
     return features[0]
+
+
+def _make(node: dict[str, Any], item: Any, name: str, features: keras.KerasTensor, key: Key) -> keras.Layer:
+    if "base" in node:
+        return make_base(item, tuple(features.shape[1:]), name=name, key=key)
+    return make_layer(item, name)
 
 
 def _layer_name(nodes: Nodes, node: str, position: int) -> str:

@@ -9,7 +9,7 @@ import keras
 
 import dlrun
 from dlrun.applications import APPLICATIONS, Scaling
-from dlrun.errors import ConfigError, did_you_mean, listing
+from dlrun.errors import ConfigError, Key, did_you_mean, listing
 from dlrun.files import first_line
 from dlrun.models._blocks import dense_stack
 from dlrun.models._freezing import unfreeze
@@ -71,7 +71,7 @@ def pretrained(
     shape = _check_image(spec)
     _check_base(base, alpha)
     known = APPLICATIONS[base]
-    net = _make_base(base, shape, alpha)
+    net = make_base(base, shape, alpha=alpha, key=("model", "base"))
     _set_weights(net, base, weights)
     if weights is not None or trainable is not True:
         net.trainable = False
@@ -106,16 +106,16 @@ def _check_base(base: str, alpha: float) -> None:
         raise ConfigError(f"the base {base} has one width only", key=("model", "alpha"), received=str(alpha))
 
 
-def _make_base(base: str, shape: tuple[int | None, ...], alpha: float) -> keras.Model:
-    """The base without weights, under its own name. Raises ConfigError when the images are too small for it."""
+def make_base(base: str, shape: tuple[int | None, ...], *, name: str = "", alpha: float = 1.0, key: Key) -> keras.Model:
+    """The base without weights, under its own name or another. Raises ConfigError when images are too small for it."""
     if base == "squeezenet":
-        return squeezenet(shape, base)
+        return squeezenet(shape, name or base)
     application = getattr(keras.applications, APPLICATIONS[base].keras_name)
     more = {"alpha": alpha} if APPLICATIONS[base].spellings else {}
     try:
-        return application(include_top=False, weights=None, input_shape=shape, name=base, **more)
+        return application(include_top=False, weights=None, input_shape=shape, name=name or base, **more)
     except ValueError as error:
-        raise ConfigError(f"Keras refuses the base {base}: {first_line(error)}", key=("model", "base")) from error
+        raise ConfigError(f"Keras refuses the base {base}: {first_line(error)}", key=key) from error
 
 
 def _set_weights(net: keras.Model, base: str, weights: Any) -> None:

@@ -247,3 +247,23 @@ def test_a_graph_of_several_outputs_is_the_same_after_saving(tmp_path):
     assert before.keys() == after.keys() == TASKS.keys()
     for name in TASKS:
         np.testing.assert_array_equal(before[name], after[name])
+
+
+def test_a_base_is_a_node_and_can_be_shared():
+    pictures = {side: InputSpec((64, 64, 3)) for side in ("left", "right")}
+    nodes = {
+        "seen": {"base": "squeezenet", "from": "left"},
+        "seen_too": {"same_as": "seen", "from": "right"},
+        "both": {"layer": "Concatenate", "from": ["seen", "seen_too"]},
+        "pooled": {"layer": "GlobalAveragePooling2D"},
+    }
+    model = build(nodes, pictures, BINARY)
+    assert model.get_layer("seen").count_params() == 722_496
+    assert model.count_params() == 722_496 + 2 * 512 + 1
+
+
+def test_a_base_that_refuses_its_pictures_is_told_with_its_node():
+    nodes = {"seen": {"base": "xception"}, "pooled": {"layer": "GlobalAveragePooling2D"}}
+    with pytest.raises(ConfigError, match="Keras refuses the base xception") as caught:
+        build(nodes, InputSpec((32, 32, 3)), BINARY)
+    assert caught.value.problems[0].key == ("model", "nodes", "seen", "base")
