@@ -19,7 +19,8 @@ import skops.io
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
 from dlrun import sklearn_names
-from dlrun.errors import ConfigError, Key, RunDirError, TrainingError, listing
+from dlrun.data._archives import open_zip
+from dlrun.errors import ConfigError, DataError, Key, RunDirError, TrainingError, listing
 from dlrun.files import first_line
 from dlrun.run_dir import RunDir
 from dlrun.spec import Task
@@ -142,10 +143,13 @@ def save_estimator(run: RunDir, model: EstimatorModel) -> None:
 def load_estimator(path: Path) -> EstimatorModel:
     """What `save_estimator` wrote. Raises RunDirError for a damaged file, or one with types that are not read."""
     try:
+        open_zip(path).close()  # looked at before skops unpacks it
         if others := _not_trusted(path):
             raise RunDirError(f"{path} holds {listing(others, 4)}, which dlrun does not read from a file")
         content = skops.io.load(path, trusted=_TRUSTED)
         return EstimatorModel(content["estimator"], str(content["kind"]), int(content["units"]))
+    except DataError as error:
+        raise RunDirError(problems=error.problems) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, zipfile.BadZipFile) as error:
         hint = "it is damaged, or of another version of scikit-learn: see `versions` in run.json"
         raise RunDirError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error

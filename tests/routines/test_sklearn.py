@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.analysis.verify import verify
 from dlrun.config.loading import config_from_mapping, load_config
-from dlrun.engine.model_files import load_model
+from dlrun.engine.model_files import load_model, load_predictor
 from dlrun.errors import ConfigError, RunDirError
 from dlrun.evaluate import evaluate
 from dlrun.predict import predict
@@ -139,6 +139,14 @@ def test_a_file_with_other_types_is_not_read(tree_run, tmp_path):
             new.writestr(name, old.read(name).replace(b"DecisionTreeClassifier", b"DecisionTreeClassifieX"))
     with pytest.raises(RunDirError, match="DecisionTreeClassifieX, which dlrun does not read"):
         evaluate(load_config(tree_run.config_file), path)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 2000])
+def test_a_file_that_is_cut_off_is_told(tree_run, tmp_path, cut):
+    path = tmp_path / "estimator.skops"
+    path.write_bytes(tree_run.estimator_file.read_bytes()[:cut])
+    with pytest.raises(RunDirError, match=r"estimator\.skops cannot be read"):
+        load_predictor(path)
 
 
 def test_where_layers_are_wanted_an_estimator_is_refused(tree_run):
