@@ -41,7 +41,7 @@ def export(
     found = find_run(run, outputs)
     found.record()  # a damaged or newer run is refused
     check_model(found.model_file(weights))
-    config = load_config(found.config_file)
+    config = load_config(found.config_file, ["runtime.device=cpu"])
     _options.start_keras(config, verbose=verbose)
     from dlrun.export import export as run_export
 

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 
 from dlrun.config.loading import load_config
+from dlrun.data._saved import load_preprocessing
 from dlrun.engine.scoring import score
 from dlrun.ensemble._combining import Combine, combine, correlation, disagreement, faults, loss
 from dlrun.ensemble._members import Member, Part, check_members, parts, predict_files, predict_part
@@ -74,6 +75,7 @@ class Ensemble:
     method: str
     seed: int
     weights: dict[str, list[float]]
+    created: str
     validation: dict[str, TaskScores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -81,7 +83,7 @@ class Ensemble:
         """JSON values, those of `ensemble.json`."""
         return {
             "format": FORMAT,
-            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "created": self.created,
             "members": [
                 {"run": one.run.id, "name": one.config.name, "path": os.path.relpath(one.run.path, self.folder)}
                 for one in self.members
@@ -127,6 +129,7 @@ def make_ensemble(
         method=weights if given is None or weights == "equal" else "given",
         seed=seed,
         weights={name: found.tolist() for name, found in chosen.items()},
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
         validation=scores,
         notes=notes,
     )
@@ -140,15 +143,24 @@ def open_ensemble(folder: Path) -> Ensemble:
     try:
         paths = [(folder / entry["path"]).resolve() for entry in found["members"]]
         weights = {str(name): [float(weight) for weight in own] for name, own in found["weights"].items()}
-        settings = (found["combine"], str(found["method"]), int(found["seed"]))
+        scores = {str(name): _restored(own) for name, own in found["validation"].items()}
+        combined = found["combine"]
+        settings = (combined, str(found["method"]), int(found["seed"]), weights, str(found["created"]), scores)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunDirError(f"{folder / FILE} is damaged: {error}") from error
+        raise RunDirError(f"{folder / FILE} is damaged: {type(error).__name__}: {error}") from error
+    if combined not in get_args(Combine) or any(len(own) != len(paths) for own in weights.values()):
+        raise RunDirError(f"{folder / FILE} is damaged: its weights are not those of its members")
     for path in paths:
         if not (path / "run.json").exists():
             raise RunDirError(f"a member of the ensemble {folder.name} is gone: {path}")
     members = [Member(RunDir(path), load_config(path / "config.yaml")) for path in paths]
     check_members(members)
-    return Ensemble(folder, members, *settings, weights)
+    return Ensemble(folder, members, *settings, found.get("notes") or [])
+
+
+def _restored(scores: dict[str, Any]) -> TaskScores:
+    rows, pairs = [Row(**row) for row in scores["members"]], [Pair(**pair) for pair in scores["pairs"]]
+    return TaskScores(scores["rows"], rows, Row(**scores["ensemble"]), pairs)
 
 
 def evaluate_ensemble(ensemble: Ensemble) -> dict[str, TaskScores]:
@@ -187,8 +199,6 @@ def predict_raw(ensemble: Ensemble, sources: Sequence[str]) -> Predictions:
 
 
 def _tasks(members: Sequence[Member]) -> dict[str, Task]:
-    from dlrun.data._saved import load_preprocessing
-
     return load_preprocessing(members[0].run.preprocess).spec.tasks
 
 

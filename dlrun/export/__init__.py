@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from dlrun import environment
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, with_section
 from dlrun.data._saved import FILE_NAME, load_preprocessing
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.model_files import load_model
@@ -62,8 +62,8 @@ def export(
 ) -> Export:
     """Write the model of a run in some formats (all, if none is named) with all that a user of it must know.
 
-    Each is read again and must predict rows of the validation part (of training, without one) as the run does; what
-    does not is removed again. Raises DlrunError.
+    Each is read again and must predict rows of the validation part (of training, without one) as the run's model does,
+    on the CPU, where GPUs do not round; what does not is removed again, as is an earlier export. Raises DlrunError.
     """
     wanted = list(dict.fromkeys(formats)) or list(FORMATS)
     for name in wanted:
@@ -71,6 +71,7 @@ def export(
             hint = did_you_mean(name, FORMATS)
             raise UnknownNameError(f"there is no format {name!r}", expected=listing(FORMATS), hint=hint)
     folder = _claim(folder or run.artefacts / "export")
+    config = with_section(config, "runtime", device="cpu")
     with open_session(config), contextlib.redirect_stdout(sys.stderr):  # Keras and converters print as they go
         saved = load_preprocessing(run.preprocess)
         model = load_model(run.model_file(weights))
@@ -78,6 +79,8 @@ def export(
         rows = data.splits.get("validation", data.splits["training"])[:ROWS]
         inputs = _inputs(Feeder.of(data), rows, list(data.spec.inputs))
         expected = _by_task(model.predict(_whole(inputs), verbose=0, batch_size=len(rows)), list(data.spec.tasks))
+        for one in FORMATS.values():
+            remove(folder / one.file)
         written, left_out = [], {}
         for name in wanted:
             found = _write(name, model, folder, inputs, expected)
@@ -125,7 +128,6 @@ def _write(name: str, model: keras.Model, folder: Path, inputs: Arrays, expected
     """Write one format and compare it; the reason when it cannot be had."""
     one = FORMATS[name]
     path = folder / one.file
-    remove(path)
     if missing := one.missing():
         return missing
     try:

@@ -15,6 +15,7 @@ from dlrun.train import train
 
 FOREST = {"name": "sklearn", "estimator": {"RandomForestClassifier": {"n_estimators": 20}}}
 CONVNET = {"name": "convnet", "filters": [8]}
+QUICK = {"training": {"epochs": 2, "tensorboard": False}, "runtime": {"jit_compile": False}}
 
 
 def estimator_run(folder, estimator, data="iris", **keys):
@@ -28,12 +29,9 @@ def shared(tmp_path_factory, digits_run):
     outputs = tmp_path_factory.mktemp("ensemble") / "outputs"
     shutil.copytree(digits_run.path, outputs / "digits" / digits_run.id)
     net = RunDir(outputs / "digits" / digits_run.id)
-    from tests.conftest import DIGITS
-
-    pictures = {**DIGITS, "name": "convnet", "data": {"name": "digits", "image": True}, "model": CONVNET}
+    pictures = {"name": "convnet", "data": {"name": "digits", "image": True}, "model": CONVNET, **QUICK}
     convnet = train(config_from_mapping(pictures), outputs=outputs)
-    keys = {key: value for key, value in DIGITS.items() if key not in ("model", "name")}
-    forest = train(config_from_mapping({**keys, "name": "forest", "routine": FOREST}), outputs=outputs)
+    forest = train(config_from_mapping({"name": "forest", "data": "digits", "routine": FOREST}), outputs=outputs)
     return outputs, [net, convnet, forest]
 
 
@@ -97,6 +95,8 @@ def test_the_verb_prints_members_ensemble_and_pairs(shared, capsys):
     folder = re.search(r"ensemble  (\S+)", shown)[1]
     assert main(["ensemble", folder, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"] == {"digit": [0.5, 0.5]}
+    assert main(["ensemble", folder]) == 0
+    assert capsys.readouterr().out == shown
     assert main(["ensemble", folder, "--combine", "mean"]) == 2
 
 
@@ -128,6 +128,18 @@ def test_a_run_cannot_be_two_members(shared, outputs):
         make_ensemble([shared[1][0]] * 2, outputs)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("combine", "best"), ("weights", {"digit": [1.0]}), ("validation", {"digit": {}}), ("seed", None)],
+)
+def test_a_record_that_is_damaged_is_told(shared, key, value):
+    outputs, runs = shared
+    file = make_ensemble(runs[:2], outputs).folder / "ensemble.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    with pytest.raises(RunDirError, match=r"ensemble\.json is damaged"):
+        open_ensemble(file.parent)
+
+
 def test_a_member_that_is_gone_is_told(shared, tmp_path):
     outputs, runs = shared
     made = make_ensemble(runs[:2], outputs)
@@ -157,14 +169,13 @@ def test_numbers_are_averaged_in_their_own_units_whatever_a_member_was_trained_w
 
 def test_several_outputs_have_weights_each(outputs):
     def learn(units):
-        options = {"training": {"epochs": 1, "tensorboard": False}, "runtime": {"jit_compile": False}}
         model = {
             "name": "layers",
             "layers": [{"Embedding": {"input_dim": 10000, "output_dim": 4}}, "GlobalAveragePooling1D"],
         }
         model["layers"].append({"Dense": {"units": units}})
         data = {"name": "social_posts"}
-        return train(config_from_mapping({"name": "posts", "data": data, "model": model, **options}), outputs=outputs)
+        return train(config_from_mapping({"name": "posts", "data": data, "model": model, **QUICK}), outputs=outputs)
 
     made = make_ensemble([learn(4), learn(8)], outputs, weights="random")
     assert made.weights.keys() == made.validation.keys() == {"age", "income", "gender"}

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 
 import keras
@@ -58,8 +59,11 @@ def test_inputs_preprocessing_and_outputs_are_told(digits_export):
     assert "the probability of each label, in this order" in text
 
 
-def test_an_export_may_be_repeated_but_fills_no_other_folder(digits_export, digits_run, tmp_path):
-    assert exported(digits_run, digits_export.folder, ["keras"]).written[0].difference == 0
+def test_an_export_replaces_an_earlier_one_but_fills_no_other_folder(digits_export, digits_run, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(digits_export.folder, again)
+    assert exported(digits_run, again, ["keras"]).written[0].difference == 0
+    assert not (again / "saved_model").exists()
     (tmp_path / "notes.txt").touch()
     with pytest.raises(RunDirError, match="is not empty"):
         exported(digits_run, tmp_path, ["keras"])
