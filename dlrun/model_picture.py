@@ -14,7 +14,7 @@ from itertools import pairwise
 from dlrun.errors import visible
 
 GAP, ROW_GAP, MARGIN = 24.0, 40.0, 16.0  # between boxes, between rows, around everything; pixels, as all sizes here
-LINE, SIDE, LETTER = 16.0, 12.0, 7.1  # of text: height of a line, space beside it, width of a letter of 12 pixels
+LINE, SIDE, LETTER, BOLD = 16.0, 12.0, 7.1, 7.9  # of text: height of a line, space beside it, width of letters
 MOST_LETTERS = 32
 SWEEPS = 8  # up and down through the rows, in each of which boxes move to what they are joined to
 STYLE = """
@@ -106,8 +106,8 @@ def _draw(graph: Graph, left: float, top: float) -> _Drawing:
 def _place(box: Box | None) -> _Place:
     if box is None:
         return _Place(GAP, 0.0)
-    letters = max(len(_cut(line)) for line in box.lines)
-    width, height = letters * LETTER + 2 * SIDE, len(box.lines) * LINE + SIDE
+    widths = [len(_cut(line)) * (LETTER if number else BOLD) for number, line in enumerate(box.lines)]
+    width, height = max(widths) + 2 * SIDE, len(box.lines) * LINE + SIDE
     if box.inside:
         inner = _draw(box.inside, 0.0, 0.0)
         width, height = max(width, inner.width + 2 * SIDE), height + inner.height + SIDE
