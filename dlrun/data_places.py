@@ -62,6 +62,9 @@ def find_data(config: Config) -> FoundData:
         paths += [one for one in weights if isinstance(one, str) and one != "imagenet"]
         if "imagenet" in weights:
             found, missing = find_published_weights(config.model, context)
+        for run in (Path(one["from_run"]) for one in weights if isinstance(one, dict)):
+            found += [run] if (run / "run.json").exists() else []
+            missing += [] if (run / "run.json").exists() else [str(run)]
     if name in PUBLISHED:
         files = find_published(name, context)
         found += files

@@ -20,7 +20,7 @@ Transforms = list[Any]  # registered transforms: "standardise", or one-key mappi
 Augment = dict[str, Any]  # random variations of training pictures: fields of Augmentation
 WordVectors = Any  # a file of word vectors by its path; the builder gets an array (vocabulary_size, dimensions)
 Estimator = Any  # an estimator of scikit-learn: "RandomForestClassifier", or {RandomForestClassifier: {...}}
-BaseWeights = Any  # "imagenet", a path, {from_run: RUN} or None; the builder gets a path, arrays or None
+BaseWeights = Any  # "imagenet", a path, {from_run: PATH} or None; the builder gets a path, arrays or None
 DataPath = str  # a file or folder: beside the YAML file, in the data folders, or absolute
 
 

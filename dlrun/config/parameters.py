@@ -219,11 +219,11 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
 
 
 def _check_base_weights(report: Report, key: Key, value: Any) -> Any:
-    """`imagenet`, a path or `{from_run: RUN}`; a run is named by its path, too."""
+    """`imagenet`, a path or `{from_run: PATH}` of a run, whose name or id may come to mean another one."""
     if isinstance(value, str):
         return value if value == "imagenet" else data_path(report, key, value)
     if isinstance(value, dict) and list(value) == ["from_run"] and isinstance(value["from_run"], str):
-        return {"from_run": data_path(report, (*key, "from_run"), value["from_run"])}
+        return {"from_run": str(absolute(report, (*key, "from_run"), value["from_run"]))}
     expected = describe(Type("BaseWeights"))
     report.add(key, f"{dotted(key)} names no weights", received=show_value(value), expected=expected)
     return value

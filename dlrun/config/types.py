@@ -38,7 +38,7 @@ _WORDS = {
     "Nodes": ("a mapping of nodes", "mappings of nodes"),
     "Transforms": ("a list of transforms", "lists of transforms"),
     "Augment": ("a mapping of variations", "mappings of variations"),
-    "BaseWeights": ("imagenet, a path, {from_run: RUN} or null", "weights"),
+    "BaseWeights": ("imagenet, a path, {from_run: PATH} or null", "weights"),
     "Estimator": ("an estimator of scikit-learn", "estimators"),
     "DataPath": ("a path", "paths"),
     "WordVectors": ("a path", "paths"),

@@ -16,20 +16,18 @@ from dlrun.data_places import KERAS_MODELS, WEIGHTS, data_context, find_publishe
 from dlrun.engine.model_files import load_model
 from dlrun.errors import ConfigError, DataError
 from dlrun.registry import MODELS
-from dlrun.run_dir import find_run
+from dlrun.run_dir import RunDir
 from dlrun.spec import DataSpec
 
 _KEY = ("model", "weights")
 
 
-def with_base_weights(
-    component: Component, config: Config, spec: DataSpec, outputs: Path
-) -> tuple[Component, dict[str, Any] | None]:
+def with_base_weights(component: Component, config: Config, spec: DataSpec) -> tuple[Component, dict[str, Any] | None]:
     """The section `model` with a file's path or arrays in place of what its `weights` say, and where they are from:
     the file or the run, and their SHA-256.
 
-    Raises DataError when a file is not there or not what was published, ConfigError and RunDirError for a run that has
-    no such base.
+    Raises DataError when a file or run is not there, or a file not what was published, ConfigError and RunDirError for
+    a run that has no such base.
     """
     known = MODELS.describe(component.name, config.plugins).signature.keyword_parameters()
     wanted = component.parameters.get("weights")
@@ -38,7 +36,7 @@ def with_base_weights(
         return component, None
     base = str(component.parameters.get("base"))
     if isinstance(wanted, dict):
-        run, arrays = find_run(str(wanted["from_run"]), outputs), list[Any]()
+        run, arrays = _run_at(Path(wanted["from_run"])), list[Any]()
         arrays = _nested(load_model(run.model_file("best")), base, run.id).get_weights()
         mark = hashlib.sha256()
         for array in arrays:
@@ -47,6 +45,17 @@ def with_base_weights(
     file = _published(component, config, spec) if wanted == "imagenet" else data_context(config).locate(wanted, _KEY)
     found = {"file": file.name, "sha256": _digest(file, "sha256")}
     return component.model_copy(update={"weights": str(file)}), found
+
+
+def _run_at(path: Path) -> RunDir:
+    if not RunDir(path).record_file.exists():
+        raise DataError(
+            f"there is no run at {path}",
+            key=(*_KEY, "from_run"),
+            expected="the folder of a run, relative to the file that names it",
+            hint="`dlrun runs --json` says where runs lie",
+        )
+    return RunDir(path)
 
 
 def _nested(model: keras.Model, base: str, run: str) -> keras.Model:

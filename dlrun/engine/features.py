@@ -24,6 +24,7 @@ NAME = "features"
 _ROWS = 1024  # computed at a time
 _BATCH = 32
 _KEY = ("model", "features")
+_INSIDE = ("ModelCheckpoint", "BackupAndRestore")  # of Keras; what dlrun and plugins have may look inside, too
 
 
 def caches_features(experiment: Experiment, model: keras.Model) -> bool:
@@ -44,14 +45,18 @@ def caches_features(experiment: Experiment, model: keras.Model) -> bool:
 def _why_not(experiment: Experiment, model: keras.Model) -> str:
     config = experiment.config
     assert config.model is not None
-    if model.get_layer(config.model.parameters["base"]).trainable_variables or any(
-        stage.unfreeze for stage in config.training.stages
-    ):
+    base = model.get_layer(config.model.parameters["base"])
+    if base.trainable_variables or any(stage.unfreeze for stage in config.training.stages):
         return "the base learns"
     if getattr(experiment.data.encoder, "augmentation", None):
         return "each epoch varies the pictures (data.augment)"
     if config.model.parameters.get("weights") is None:
         return "the base is a random one (model.weights)"
+    if any(isinstance(layer, keras.layers.Dropout) for layer in base._flatten_layers()):
+        return "the base drops some of what it computes in each step, also when it is frozen"
+    inside = [one.name for one in config.callbacks if one.name in _INSIDE or not hasattr(keras.callbacks, one.name)]
+    if inside:
+        return f"{inside[0]} may look at the whole model while it trains"
     return "several devices share a batch" if config.runtime.strategy != "none" else ""
 
 

@@ -58,7 +58,7 @@ class Experiment:
         if self.config.model is None:
             raise ConfigError("this routine needs a model", key=("model",), hint="dlrun list models")
         component, covered = with_word_vectors(self.config, self.data)
-        component, weights = with_base_weights(component, self.config, self.data.spec, self.run.path.parents[1])
+        component, weights = with_base_weights(component, self.config, self.data.spec)
         model = build_model(component, self.data.spec)
         if weights:
             self.run.update(base_weights=weights)
@@ -184,7 +184,7 @@ def model_of(config: Config) -> keras.Model:
             raise ConfigError("the config has no model", key=("model",))
         data = load_data(config)
         component, _ = with_word_vectors(config, data)
-        component, _ = with_base_weights(component, config, data.spec, Path("outputs"))
+        component, _ = with_base_weights(component, config, data.spec)
         return build_model(component, data.spec)
 
 

@@ -50,7 +50,8 @@ def pretrained(
         base: vgg16, vgg19, resnet50, inception_v3, xception, mobilenet, mobilenet_v2, densenet121, efficientnet_b0 or
             squeezenet.
         weights: `imagenet`: the published file, from the folder `weights` of the data folders, Keras' cache or a
-            download; a path; `{from_run: RUN}`: the same base as that run trained it; null: to learn from scratch.
+            download; a path; `{from_run: PATH}`: the same base as the run in that folder trained it; null: to learn
+            from scratch.
         alpha: Width multiplier of mobilenet and mobilenet_v2.
         trainable: Whether training changes the base; a layer's name: that layer and those after it. `training.stages`
             can unfreeze it later.
@@ -62,7 +63,8 @@ def pretrained(
         dropout: Share of units dropped after each of them (or before the last layer, without them) while training.
         kernel_regularizer: On the kernels of the Dense layers.
         features: `cached` computes what a frozen base gives once and keeps it in the cache; `inline` in each step.
-            `auto`: cached where the base stays frozen and pictures are not varied.
+            `auto`: cached where that gives the same: the base stays frozen and has no dropout, pictures are not varied,
+            and no callback looks inside of the model.
 
     Raises:
         ConfigError: There is no such base, the input is no image, or the weights are of another base.

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dlrun.config.loading import config_from_mapping
+from dlrun.data_places import find_data
 from dlrun.errors import ConfigError, DataError
 from dlrun.evaluate import evaluate
 from dlrun.models._squeezenet import squeezenet
@@ -30,14 +31,15 @@ def folder(tmp_path_factory):
 def small(folder):
     """Makes a config of a pretrained base on these pictures; keyword arguments go to the model."""
 
-    def make(training=None, **model):
+    def make(training=None, callbacks=(), **model):
         base = {"name": "pretrained", "base": "squeezenet", "weights": str(folder / "base.weights.h5"), "dropout": 0.2}
         return config_from_mapping(
             {
                 "name": "small",
                 "data": {"name": "npz", "path": str(folder / "pictures.npz")},
                 "model": {**base, **model},
-                "training": {"epochs": 2, "batch_size": 16, "tensorboard": False, **(training or {})},
+                "training": {"batch_size": 16, "tensorboard": False, **(training or {"epochs": 2})},
+                "callbacks": list(callbacks),
                 "runtime": {"jit_compile": False},
             }
         )
@@ -92,6 +94,44 @@ def test_where_the_weights_are_from_is_recorded(small, outputs):
 def test_features_of_a_base_that_learns_are_not_cached(small, outputs, model, training, message):
     with pytest.raises(ConfigError, match=message):
         train(small(training, features="cached", **model), outputs=outputs)
+
+
+def test_a_callback_that_keeps_the_model_keeps_all_of_it(small, outputs, tmp_path):
+    kept = str(tmp_path / "kept.keras")
+    train(small({"epochs": 1}, [{"name": "ModelCheckpoint", "filepath": kept}]), outputs=outputs)
+    assert keras.saving.load_model(kept).input_shape == (None, 32, 32, 3)
+
+
+def test_a_callback_that_looks_inside_sees_the_base(small, outputs):
+    run = train(small({"epochs": 1}, ["activation_logger"]), outputs=outputs)
+    assert "squeezenet" in np.load(run.artefacts / "activations_at_epoch_1.npz")
+    with pytest.raises(ConfigError, match="activation_logger may look at the whole model"):
+        train(small({"epochs": 1}, ["activation_logger"], features="cached"), outputs=outputs)
+
+
+def test_features_of_a_base_with_dropout_are_not_cached(small, outputs, monkeypatch):
+    def dropping(shape, name):
+        net = squeezenet(shape, name)
+        return keras.Model(net.inputs, keras.layers.Dropout(0.2)(net.output), name=name)
+
+    monkeypatch.setattr("dlrun.models.pretrained.squeezenet", dropping)
+    with pytest.raises(ConfigError, match="the base drops some of what it computes"):
+        train(small({"epochs": 1}, features="cached"), outputs=outputs)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(small, outputs, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "file"))
+    assert train(small({"epochs": 1}, features="cached"), outputs=outputs).status() == "completed"
+
+
+def test_a_run_is_named_by_its_folder_so_that_its_name_means_no_other(small, outputs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = small(weights={"from_run": "small"})
+    assert config.model.parameters["weights"] == {"from_run": str(tmp_path / "small")}
+    assert find_data(config).missing == [str(tmp_path / "small")]
+    with pytest.raises(DataError, match="there is no run at .*/small"):
+        train(config, outputs=outputs)
 
 
 def test_the_published_weights_are_asked_for_by_name(small, outputs, monkeypatch):
