@@ -77,7 +77,18 @@ def ensemble(
         _show(made, part, scores, quiet=quiet)
     if predicted:
         _show_predictions(predicted, quiet=quiet)
+    if evaluate:
+        _warn_of_readings(made)
     _show_end(made, evaluated=evaluate)
+
+
+def _warn_of_readings(made: Ensemble) -> None:
+    for member in made.members:
+        count = len(member.run.record().get("test_readings", []))
+        if count > 1:
+            show_note(
+                f"the test part of {member.run.id} has been read {count} times; do not choose by it [guard: test]"
+            )
 
 
 def _directory(text: str, outputs: Path) -> Path | None:

@@ -53,7 +53,7 @@ def test_three_different_runs_with_searched_weights_are_as_good_as_the_best_of_t
     assert any("different inputs; their rows and targets are equal" in note for note in made.notes)
 
 
-def test_test_is_read_when_asked_for_and_counts_for_every_member(shared):
+def test_test_is_read_when_asked_for_and_counts_for_every_member(shared, capsys):
     outputs, runs = shared
     made = make_ensemble(runs[:2], outputs, how="geometric")
     assert [run.record()["test_readings"] for run in runs] == [[], [], []]
@@ -63,6 +63,8 @@ def test_test_is_read_when_asked_for_and_counts_for_every_member(shared):
         (reading,) = run.record()["test_readings"]
         assert (run.path / reading["file"]).resolve() == made.folder / "test-001.json"
     assert runs[2].record()["test_readings"] == []
+    assert main(["ensemble", str(made.folder), "--evaluate"]) == 0
+    assert f"the test part of {runs[0].id} has been read 2 times" in capsys.readouterr().err
 
 
 def test_an_ensemble_that_was_written_predicts_raw_rows_as_it_scored(shared, tmp_path):
