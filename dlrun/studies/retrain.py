@@ -57,5 +57,7 @@ def on_all_rows(
 
 def _watches_validation(callback: Component, config: Config) -> bool:
     """Whether a callback monitors a `val_` metric: its own, or that of the section `monitor`."""
-    monitored = callback.parameters.get("monitor") or (config.monitor.metric if callback.name in _MONITORING else None)
-    return callback.name in _MONITORING and str(monitored or "val_loss").startswith("val_")
+    if callback.name not in _MONITORING and "monitor" not in callback.parameters:
+        return False
+    monitored = callback.parameters.get("monitor") or config.monitor.metric
+    return str(monitored or "val_loss").startswith("val_")

@@ -9,6 +9,7 @@ from dlrun.config.loading import load_config
 from dlrun.errors import ConfigError, Interrupted
 from dlrun.events import EpochDone
 from dlrun.run_dir import RunDir
+from dlrun.studies.retrain import plan
 from dlrun.train import train
 
 PLUGIN = '''
@@ -79,6 +80,13 @@ def test_a_run_with_a_callback_of_a_plugin_goes_on_as_if_never_stopped(config_fi
     train(load_config(run.config_file), resume=run)
     assert run.history() == whole.history()
     assert (run.artefacts / "seen.txt").read_text().startswith("4 ")
+
+
+def test_retraining_leaves_out_what_watches_validation(config_file, digits_run):
+    config = load_config(config_file("[{name: halve}, {name: halve, monitor: loss}, activation_logger]"))
+    planned, notes = plan(digits_run, config, epochs=2)
+    assert [one.parameters.get("monitor") for one in planned.callbacks] == ["loss", None]
+    assert "without halve: there is no validation part to watch" in notes
 
 
 @pytest.mark.parametrize(
