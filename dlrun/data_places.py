@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dlrun.applications import APPLICATIONS
 from dlrun.config.schema import Component, Config
@@ -63,8 +64,10 @@ def find_data(config: Config) -> FoundData:
         if "imagenet" in weights:
             found, missing = find_published_weights(config.model, context)
         for run in (Path(one["from_run"]) for one in weights if isinstance(one, dict)):
-            found += [run] if (run / "run.json").exists() else []
-            missing += [] if (run / "run.json").exists() else [str(run)]
+            if (run / "run.json").exists():
+                found.append(run)
+            else:
+                missing.append(str(run))
     if name in PUBLISHED:
         files = find_published(name, context)
         found += files
@@ -103,8 +106,10 @@ def _find(file: str, dataset: str, context: DataContext) -> Path | None:
     return None
 
 
-def _paths(registry: Registry, component: Component, kind: str) -> list[str]:
-    """The values of a component's arguments that name files or folders, by how they are annotated."""
+def _paths(registry: Registry, component: Component, kind: str) -> list[Any]:
+    """The values of a component's arguments that name files or folders, by how they are annotated: paths, or a mapping
+    that names a run.
+    """
     try:
         known = registry.describe(component.name).signature.keyword_parameters()
     except UnknownNameError:  # of a plugin

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +67,19 @@ class Surroundings:
             yield f"job {job.number} of the queue ({job.state}) refers to it"
         if (path.parent / "study.json").exists():
             yield f"the study {path.parent.name} refers to it; its summary keeps the figures"
+        for run in self._begun_with.get(path.name, []):
+            yield f"{run} began with its weights; it can be used, but not resumed or trained again"
+
+    @functools.cached_property
+    def _begun_with(self) -> dict[str, list[str]]:
+        """The runs that took their base from another one, by the id of that one."""
+        found: dict[str, list[str]] = {}
+        for row in listed(self.outputs):
+            with contextlib.suppress(OSError):
+                record = (self.outputs / row.folder / row.id / "run.json").read_bytes()
+                for base in re.findall(rb'"from_run": "([^"]+)"', record):  # unread otherwise: there may be thousands
+                    found.setdefault(base.decode(errors="replace"), []).append(row.id)
+        return found
 
     def why_not(self, target: Target) -> Problem | None:
         """What speaks against a removal: something works on it, or will."""

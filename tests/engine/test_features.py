@@ -130,7 +130,7 @@ def test_a_run_is_named_by_its_folder_so_that_its_name_means_no_other(small, out
     config = small(weights={"from_run": "small"})
     assert config.model.parameters["weights"] == {"from_run": str(tmp_path / "small")}
     assert find_data(config).missing == [str(tmp_path / "small")]
-    with pytest.raises(DataError, match="there is no run at .*/small"):
+    with pytest.raises(DataError, match=r"there is no run at .*/small"):
         train(config, outputs=outputs)
 
 

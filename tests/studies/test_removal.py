@@ -339,3 +339,11 @@ def test_long_lists_are_cut_and_their_notes_counted(make, outputs, capsys, count
 @pytest.mark.parametrize(("arguments", "code"), [(["rm", "digits"], 2), (["prune", "--failed"], 0)])
 def test_where_there_is_no_folder_of_runs_nothing_is_removed(outputs, arguments, code):
     assert main(["runs", *arguments, "--outputs", str(outputs)]) == code
+
+
+def test_runs_that_began_with_the_weights_of_a_run_are_named_before_it_goes(make, outputs):
+    base, child = make(1), make(2)
+    child.update(base_weights={"from_run": base.id, "sha256": "0"})
+    (of_base,), (of_child,) = (find_targets([run.id], outputs) for run in (base, child))
+    assert of_base.notes == (f"{child.id} began with its weights; it can be used, but not resumed or trained again",)
+    assert of_child.notes == ()
