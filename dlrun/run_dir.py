@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dlrun.errors import RunDirError, UnknownNameError, did_you_mean
+from dlrun.errors import RunDirError, UnknownNameError, did_you_mean, listing
 from dlrun.files import empty_trash, write_json, write_text
 from dlrun.processes import alive, this_process
 from dlrun.records import COMPLETED, FAILED, FORMAT, INTERRUPTED, PRUNED, RUNNING, read_json
@@ -268,12 +268,12 @@ def find_run(text: str, outputs: Path) -> RunDir:
 
 
 def _begins_with(text: str, outputs: Path) -> RunDir:
-    """The only run whose id begins so. Raises UnknownNameError, RunDirError."""
+    """The only run whose id begins so. Raises UnknownNameError."""
     matching = run_ids(outputs, text)
     if len(matching) > 1:
-        raise RunDirError(
+        raise UnknownNameError(
             f"{text!r} is the beginning of {len(matching)} run ids",
-            expected="a unique one: " + ", ".join(one for _, one in sorted(matching)[:4]),
+            expected="a unique one: " + listing(sorted(one for _, one in matching), most=4),
         )
     if matching:
         return RunDir(outputs.joinpath(*matching[0]).absolute())

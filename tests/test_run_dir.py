@@ -151,7 +151,7 @@ def test_an_unknown_run_suggests_the_nearest_name(outputs, run):
 
 def test_a_prefix_of_several_ids_is_refused(outputs, run):
     RunDir.create(outputs, "other").start({})
-    with pytest.raises(RunDirError, match="'20' is the beginning of 2 run ids"):
+    with pytest.raises(UnknownNameError, match="'20' is the beginning of 2 run ids"):
         find_run("20", outputs)
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+# While the imports go on nothing can be lost: Ctrl-C ends the process at once, without a traceback out of one of them.
+_ctrl_c = signal.getsignal(signal.SIGINT)
+if _ctrl_c is signal.default_int_handler:
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from dlrun import __version__
-from dlrun.errors import ConfigError, DlrunError, Interrupted
+import typer  # noqa: E402
+
+from dlrun import __version__  # noqa: E402
+from dlrun.errors import ConfigError, DlrunError, Interrupted  # noqa: E402
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # of the click that Typer brings along
 
@@ -99,6 +107,9 @@ def _register_verbs() -> None:
 
 
 _register_verbs()
+if _ctrl_c is signal.default_int_handler:
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, _ctrl_c)
 
 
 @functools.cache
@@ -119,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _command()(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # Typer catches Ctrl-C itself, and says nothing
+            raise KeyboardInterrupt
         return int(code or 0)
     except DlrunError as error:
         if debug:
@@ -156,7 +169,12 @@ def _discard_stdout() -> None:
 def print_error(error: DlrunError, *, as_json: bool) -> None:
     """The error as text on stderr; with --json also as the one JSON object on stdout."""
     text = str(error)
-    typer.echo(text.removeprefix("error: ") if isinstance(error, Interrupted) else text, err=True)
+    text = text.removeprefix("error: ") if isinstance(error, Interrupted) else text
+    if sys.stderr.isatty():
+        from dlrun.cli._output import err, folded
+
+        text = folded(text, err().width)
+    typer.echo(text, err=True)
     if as_json:
         from dlrun.cli._output import print_json
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlrun.studies.batch import Planned
 
 _MESSAGE_WIDTH = 100
+_SHOWN = 8  # numbers of failed runs in the hint
 
 
 def show_plan(planned: Sequence[Planned], box: Box, *, rerun: bool, as_json: bool) -> None:
@@ -75,6 +76,10 @@ def show_end(rows: Sequence[dict[str, Any]], skipped: Sequence[Planned], *, as_j
     if rows:
         show(_table(rows))
     echo(", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do")
+    broken = [str(row["job"]) for row in rows if row["state"] == BROKEN]
+    if broken:
+        many = " ..." * (len(broken) > _SHOWN)
+        echo(f"next  dlrun queue logs {broken[0]}    dlrun queue retry {' '.join(broken[:_SHOWN])}{many}")
 
 
 def _skipped_row(planned: Planned) -> dict[str, Any]:
@@ -86,15 +91,18 @@ def _skipped_row(planned: Planned) -> dict[str, Any]:
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.markup import escape
 
-    table = plain_table("job", "run", "state", "best epoch", "best", "seconds", left=("run", "state", "best"))
+    left = ("name", "id", "state", "best")
+    table = plain_table("job", "name", "id", "state", "epoch", "best", "seconds", left=left, whole=("id", "state"))
     for row in rows:
         best = f"{row['metric']} {number(row['value'])}" if "metric" in row else ""
         if row["state"] == BROKEN:
             best = f"{row['failure']}: {row['message']}"[:_MESSAGE_WIDTH]
         seconds = f"{row['seconds']:.1f}" if "seconds" in row else ""
-        run = escape(short(Path(row["run"])))
+        run = Path(row["run"])
+        name, identity = escape(run.parent.name), escape(run.name)
         state = f"[{COLOURS[row['state']]}]{row['state']}[/]"
-        table.add_row(str(row.get("job", "")), run, state, str(row.get("best_epoch", "")), escape(best), seconds)
+        epoch = str(row.get("best_epoch", ""))
+        table.add_row(str(row.get("job", "")), name, identity, state, epoch, escape(best), seconds)
     return table
 
 

@@ -68,10 +68,14 @@ def start_keras(config: Config, *, verbose: bool) -> None:
     """Bring Keras into this process; `verbose` lets the log of TensorFlow's import through."""
     from dlrun.environment import import_keras
 
-    if sys.stderr.isatty():
-        name = "JAX" if config.runtime.backend == "jax" else "TensorFlow"
-        typer.echo(f"starting {name} ...\r", err=True, nl=False)
-    import_keras(config.runtime.backend, config.runtime.device, verbose=verbose, lean=True)
+    name = "JAX" if config.runtime.backend == "jax" else "TensorFlow"
+    told = f"starting {name} ..." if sys.stderr.isatty() else ""
+    typer.echo(told, err=True, nl=False)
+    try:
+        import_keras(config.runtime.backend, config.runtime.device, verbose=verbose, lean=True)
+    finally:
+        if told:  # what comes next has the line for itself; the `^C` of the terminal goes, too
+            typer.echo(f"\r{' ' * (len(told) + 2)}\r", err=True, nl=False)
 
 
 def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Config:

@@ -48,6 +48,21 @@ def width() -> int:
     return _console(sys.stdout).width
 
 
+def folded(text: str, columns: int) -> str:
+    """The text of an error with its long lists of names broken between words.
+
+    Other lines stay whole: quotations have carets below them, and hints may be commands, to be copied.
+    """
+    from textwrap import wrap
+
+    def fold(line: str) -> list[str]:
+        if not line.startswith("  expected  "):
+            return [line]
+        return wrap(line, columns, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False)
+
+    return "\n".join(part for line in text.split("\n") for part in fold(line))
+
+
 def err() -> Console:
     """Rich console on stderr."""
     return _console(sys.stderr)
@@ -60,8 +75,10 @@ def _console(stream: TextIO) -> Console:
     return EscapingConsole(file=stream, highlight=False, emoji=False, width=None if stream.isatty() else 200)
 
 
-def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
+def plain_table(*headings: str, left: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:
     """A table without lines; columns are aligned to the right but those named in `left`. Cells are never cut.
+
+    On a narrow terminal the columns in `left` break into lines, but those in `whole`: what shall be copied.
 
     Headings are shown as they are, cells may have markup.
     """
@@ -73,7 +90,7 @@ def plain_table(*headings: str, left: tuple[str, ...] = ()) -> Table:
         table.add_column(
             escape(heading),
             justify="left" if heading in left else "right",
-            no_wrap=heading not in left,
+            no_wrap=heading not in left or heading in whole,
             overflow="fold",
         )
     return table

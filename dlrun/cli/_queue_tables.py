@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dlrun.cli._output import echo, plain_table, show
-from dlrun.files import short
 from dlrun.jobs.endings import BROKEN, CANCELLED, DONE, RUNNING, WAITING
 from dlrun.jobs.leases import gpu_of
 
@@ -29,14 +28,15 @@ def show_entries(entries: Sequence[Entry], queue: Queue, most: int) -> None:
     """A table of at most so many entries, and how many there are of each state in the queue."""
     from rich.markup import escape
 
-    table = plain_table("job", "state", "run", "on", "added", "", left=("state", "run", "on", ""))
+    left = ("state", "name", "id", "")
+    table = plain_table("job", "state", "name", "id", "added", "", left=left, whole=("state", "id"))
     for entry in around_the_next(entries, most):
         state = f"[{COLOURS[entry.state]}]{state_text(entry)}[/]"
-        where = place(entry) if entry.state == RUNNING else ""
-        why = f"{entry.failure}: {entry.message}"[:_MESSAGE_WIDTH] if entry.failure else ""
+        more = f"{entry.failure}: {entry.message}"[:_MESSAGE_WIDTH] if entry.failure else ""
+        more = f"on {place(entry)}" if entry.state == RUNNING else more
         added = f"{datetime.fromtimestamp(entry.added):%m-%d %H:%M}"
-        run = short(queue.job(entry).run_dir)
-        table.add_row(str(entry.number), state, escape(run), escape(where), added, escape(why))
+        run = queue.job(entry).run_dir
+        table.add_row(str(entry.number), state, escape(run.parent.name), escape(run.name), added, escape(more))
     if entries:
         show(table)
     if len(entries) > most:

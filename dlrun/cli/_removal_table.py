@@ -22,12 +22,12 @@ def show_targets(targets: Sequence[Target]) -> None:
     if not targets:
         echo("there is nothing to remove")
         return
-    table = plain_table("what", "status", "started", "best", "MiB", left=("what", "status", "started", "best"))
+    table = plain_table("what", "status", "best", "MiB", left=("what", "status", "best"), whole=("what", "status"))
     for target in targets[:SHOWN]:
         row = target.row
         best = f"{row.metric} {number(row.value)}" if row.value is not None else ""
         what = "/".join([short(target.path), *target.parts])
-        cells = map(escape, (what, row.status, row.started[:16], best))
+        cells = map(escape, (what, row.status, best))
         table.add_row(*cells, f"{_mib(target.bytes):.1f}")
     show(table)
     if len(targets) > SHOWN:

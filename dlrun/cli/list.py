@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlrun.cli._options import Json
-from dlrun.cli._output import echo
+from dlrun.cli._output import echo, width
 from dlrun.files import short
 
 if TYPE_CHECKING:
     from dlrun.catalogue import Item
+
+WIDEST = 110  # columns of a line
 
 
 def list_components(
@@ -54,11 +56,12 @@ def _print_overview(found: dict[str, list[str]], *, as_json: bool) -> None:
     echo("\n`dlrun list KIND` shows parameters and source, `dlrun list KIND NAME` those of one.")
 
 
-def _wrapped(parts: list[str], indent: str, width: int = 110) -> list[str]:
+def _wrapped(parts: list[str], indent: str) -> list[str]:
     """Parts joined by commas, in lines that break between parts only."""
+    most = min(WIDEST, width())
     lines = [indent + parts[0]]
     for part in parts[1:]:
-        if len(lines[-1]) + len(part) + 3 > width:
+        if len(lines[-1]) + len(part) + 3 > most:
             lines[-1] += ","
             lines.append(indent + part)
         else:

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from dlrun.jobs.entries import Entry
     from dlrun.jobs.queue import Queue
 
-app = typer.Typer(no_args_is_help=True, help="Show and change the queue that `dlrun batch` works on.")
+
+class _ListByDefault(typer.core.TyperGroup):
+    """`dlrun queue` is `dlrun queue ls`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["ls"])
+
+
+app = typer.Typer(
+    cls=_ListByDefault,
+    help="Show and change the queue that `dlrun batch` works on. `dlrun queue` is `dlrun queue ls`.",
+)
 Numbers = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers, as `dlrun queue ls` shows them.")]
 SomeNumbers = Annotated[list[int] | None, typer.Argument(metavar="[JOB...]", help="Numbers; without: the whole queue.")]
 

@@ -27,6 +27,7 @@ class _ListByDefault(typer.core.TyperGroup):
 
 
 app = typer.Typer(cls=_ListByDefault, help="List runs, latest last, or remove some. `dlrun runs` is `dlrun runs ls`.")
+_ROOMY = 100  # columns of a terminal with room for the seconds, too
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -42,7 +43,7 @@ def ls(
     """List runs, latest last."""
     from rich.markup import escape
 
-    from dlrun.cli._output import number, plain_table, show
+    from dlrun.cli._output import number, plain_table, show, width
 
     rows = list_rows(outputs, name, None if as_json else last)
     if as_json:
@@ -52,13 +53,15 @@ def ls(
         called = f" of the name {name}" if name else ""
         echo(f"no runs{called} under {outputs}/ yet; start one: dlrun train {name or 'digits'}")
         return
-    table = plain_table("name", "id", "status", "best epoch", "best", "seconds", left=("name", "id", "status", "best"))
+    left = ("name", "id", "status", "best")
+    headings = ("name", "id", "status", "epoch", "best", *["seconds"] * (width() >= _ROOMY))
+    table = plain_table(*headings, left=left, whole=("id", "status"))
     for row in rows:
         colour = {"completed": "green", "running": "blue", "failed": "red"}.get(row["status"], "yellow")
         best = escape(f"{row['metric']} {number(row['value'])}") if row["value"] is not None else ""
         status = f"[{colour}]{escape(str(row['status']))}[/]"
-        epoch, seconds = str(row["best_epoch"] or ""), str(row["seconds"] or "")
-        table.add_row(escape(row["name"]), escape(row["id"]), status, epoch, best, seconds)
+        epoch, seconds = str(row["best_epoch"] or ""), f"{row['seconds']:.1f}" if row["seconds"] else ""
+        table.add_row(*[escape(row["name"]), escape(row["id"]), status, epoch, best, seconds][: len(headings)])
     show(table)
 
 

@@ -161,7 +161,7 @@ def study_to_resume(text: str, outputs: Path, verb: str) -> StudyDir:
 def find_study(text: str, outputs: Path) -> StudyDir:
     """The study meant by a path, the beginning of an id, a name (its latest study) or `-` (the latest of all).
 
-    Raises UnknownNameError, or RunDirError when a beginning is not unique.
+    Raises UnknownNameError, also when a beginning is not unique.
     """
     if text != "-" and (Path(text) / "study.json").exists():
         return StudyDir(Path(text).absolute())
@@ -169,7 +169,7 @@ def find_study(text: str, outputs: Path) -> StudyDir:
     named = [study for study in studies if text in ("-", study.path.parent.name)]
     matching = named[-1:] or [study for study in studies if study.id.startswith(text)]
     if len(matching) > 1:
-        raise RunDirError(f"{text!r} is the beginning of {len(matching)} studies", expected="a unique one")
+        raise UnknownNameError(f"{text!r} is the beginning of {len(matching)} studies", expected="a unique one")
     if not matching:
         known = [name for study in studies for name in (study.id, study.path.parent.name)]
         raise UnknownNameError(

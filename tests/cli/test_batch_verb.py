@@ -67,7 +67,7 @@ def test_runs_are_told_line_by_line_and_in_a_table(config, outputs, capsys, work
     told = capsys.readouterr()
     assert re.search(r"\d\d:\d\d:\d\d \[0/1\] job 1 runs on \d+ cores?: outputs/one/", told.err)
     assert re.search(r"\[1/1\] job 1 done: outputs/one/\S+: val_loss 0.5000 at epoch 3", told.err)
-    assert re.search(r"1  outputs/one/\S+  done +3  val_loss 0.5000 +1.5\n1 done\n", told.out)
+    assert re.search(r"1  one +\d{8}-\d{6}-\w{6}  done +3  val_loss 0.5000 +1.5\n1 done\n", told.out)
     assert main(["batch", config, "--quiet", "--json", "--outputs", str(outputs)]) == 0
     told = capsys.readouterr()
     assert (json.loads(told.out)["runs"][0]["state"], told.err) == ("done", "")
@@ -76,7 +76,9 @@ def test_runs_are_told_line_by_line_and_in_a_table(config, outputs, capsys, work
 def test_a_failed_run_makes_the_exit_code_and_the_same_command_tries_it_again(config, outputs, capsys, worked):
     worked.add("one")
     assert main(["batch", config, "digits", "--outputs", str(outputs)]) == 1
-    assert re.search(r"failed +config: its process ended with code 2", capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert re.search(r"failed +config: its process ended with code 2", out)
+    assert "next  dlrun queue logs 1    dlrun queue retry 1\n" in out
     worked.clear()
     assert main(["batch", config, "digits", "--json", "--outputs", str(outputs)]) == 0
     assert json.loads(capsys.readouterr().out)["done"] == 2
@@ -105,8 +107,9 @@ def test_a_stop_says_how_to_go_on(config, outputs, capsys, monkeypatch):
     assert "the same command goes on" in capsys.readouterr().err
 
 
-def test_the_queue_is_shown_and_changed(config, outputs, capsys):
-    assert main(["queue", "ls", "--outputs", str(outputs)]) == 0
+def test_the_queue_is_shown_and_changed(config, outputs, capsys, monkeypatch):
+    monkeypatch.setenv("DLRUN_OUTPUTS", str(outputs))
+    assert main(["queue"]) == 0
     assert "there is no queue" in capsys.readouterr().out
     assert main(["queue", "retry", "1", "--outputs", str(outputs)]) == 1
     main(["queue", "add", config, "--seeds", "3", "--outputs", str(outputs)])

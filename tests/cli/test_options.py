@@ -1,10 +1,13 @@
+import io
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from dlrun.cli import main
-from dlrun.cli._options import complete_config
-from dlrun.errors import ConfigError
+from dlrun.cli._options import complete_config, load, start_keras
+from dlrun.errors import ConfigError, DeviceError
 
 
 @pytest.fixture
@@ -50,3 +53,23 @@ def test_a_data_folder_with_any_name_reaches_the_config(folder, monkeypatch):
     for name in ("data #1", "123"):
         assert main(["train", "digits", "--data-dir", name]) == 2
     assert seen == ['data.dir="data #1"', 'data.dir="123"']
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_line_about_starting_is_wiped_away(fails, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def start(*arguments, **options):
+        if fails:
+            raise DeviceError("there is none")
+
+    monkeypatch.setattr("dlrun.environment.import_keras", start)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with suppress(DeviceError):
+        start_keras(load("digits", []), verbose=False)
+    *_, wiped, last = sys.stderr.getvalue().split("\r")
+    assert len(wiped) > len("starting TensorFlow ...")
+    assert wiped.isspace()
+    assert last == ""

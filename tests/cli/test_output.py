@@ -135,3 +135,34 @@ def test_evaluate_and_predict_show_hostile_labels(tmp_path, monkeypatch, capsys)
 )
 def test_a_number_is_as_short_as_its_size_allows(value, text):
     assert _output.number(value) == text
+
+
+def test_what_shall_be_copied_stays_whole_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("TERM", "xterm")
+    table = _output.plain_table("id", "best", left=("id", "best"), whole=("id",))
+    table.add_row("20261121-203346-89b759-kfold", "val_accuracy 0.9792 and more")
+    _output.show(table)
+    assert "20261121-203346-89b759-kfold" in sys.stdout.getvalue()
+    assert sys.stdout.getvalue().count("\n") > 2
+
+
+def test_a_long_list_of_names_breaks_between_names_and_commands_stay_whole():
+    text = "error: no\n  expected  first_name, second_name, third_name\n  hint      dlrun train --resume outputs/a/b/c"
+    assert _output.folded(text, 32).split("\n") == [
+        "error: no",
+        "  expected  first_name,",
+        "            second_name,",
+        "            third_name",
+        "  hint      dlrun train --resume outputs/a/b/c",
+    ]
+
+
+def test_ctrl_c_is_said_even_where_typer_catches_it(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dlrun.catalogue.names_of", interrupted)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
