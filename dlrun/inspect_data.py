@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from dlrun.config.schema import Config
-from dlrun.data._checks import class_codes
+from dlrun.data._checks import class_codes, label_of
 from dlrun.data._dataset import Dataset, Prepared
 from dlrun.data_pictures import as_images, draw_histograms, draw_images, draw_series, draw_windows
 from dlrun.engine.feeding import Feeder, sample_order
@@ -190,13 +190,7 @@ def _target_text(data: Prepared, row: int) -> str:
 
 
 def _one_target(value: Any, task: Task) -> str:
-    codes = class_codes(np.asarray(value)[None], task)
-    if codes is not None:
-        return task.labels[int(codes[0])]
-    numbers = np.asarray(value).reshape(-1).tolist()
-    if task.kind == "multilabel":
-        return " + ".join(label for label, has in zip(task.labels, numbers, strict=True) if has) or "none"
-    return " ".join(f"{number:g}" for number in numbers[:4]) + (f" {task.unit}" if task.unit else "")
+    return label_of(task, value) + (f" {task.unit}" if task.unit else "")
 
 
 def _pictures(data: Prepared, feeder: Feeder, order: np.ndarray, config: Config, folder: Path) -> list[Path]:

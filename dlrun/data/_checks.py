@@ -124,3 +124,14 @@ def class_codes(targets: np.ndarray, task: Task) -> np.ndarray | None:
     if task.kind not in ("binary", "multiclass"):
         return None
     return np.asarray(targets.argmax(axis=1) if task.one_hot else targets.reshape(len(targets)).astype("int64"))
+
+
+def label_of(task: Task, target: np.ndarray) -> str:
+    """One target as text: its class or labels, or up to four numbers."""
+    codes = class_codes(np.asarray(target)[None], task)
+    if codes is not None:
+        return task.labels[int(codes[0])]
+    numbers = np.asarray(target).reshape(-1).tolist()
+    if task.kind == "multilabel":
+        return " + ".join(label for label, has in zip(task.labels, numbers, strict=True) if has) or "none"
+    return " ".join(f"{number:g}" for number in numbers[:4])

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from dlrun.config.schema import Config
-from dlrun.data._checks import class_codes
+from dlrun.data._checks import label_of
 from dlrun.data._dataset import Arrays, Dataset, Encoder, Prepared, TargetScale
 from dlrun.data._fingerprint import same_data
 from dlrun.data._saved import Saved, load_preprocessing
@@ -193,17 +193,6 @@ def _drawn(run: RunDir, config: Config, saved: Saved, options: Options) -> dict[
 def _describable(dataset: Dataset) -> Arrays:
     """All that is known of the rows, with what only `columns` keep, such as the names of files."""
     return {**dataset.columns, **dataset.raw, **dataset.shared}
-
-
-def label_of(task: Task, target: np.ndarray) -> str:
-    """One target as text."""
-    codes = class_codes(np.asarray(target)[None], task)
-    if codes is not None:
-        return task.labels[int(codes[0])]
-    numbers = np.asarray(target).reshape(-1).tolist()
-    if task.kind == "multilabel":
-        return " + ".join(label for label, has in zip(task.labels, numbers, strict=True) if has) or "none"
-    return " ".join(f"{number:g}" for number in numbers[:4])
 
 
 def _truth(data: Prepared | None, task_name: str, rows: np.ndarray) -> list[str | None]:
