@@ -11,7 +11,7 @@ from dlrun.engine.scoring import gives_logits
 from dlrun.export._formats import FORMATS
 from dlrun.spec import InputSpec, Task
 
-_LARGE = 200  # characters of an option that is shown
+_LARGE = 600  # characters of an option that is shown
 _KINDS = {
     "array": "Numbers in the input's shape: transforms, if any, of each row flattened; then divided by `divide_by`.",
     "arrays": "Several inputs, each of numbers in its shape: transforms, if any, then divided by `divide_by`.",
@@ -20,7 +20,8 @@ _KINDS = {
     "column less its `mean`, divided by its `std`.",
     "table": "Columns side by side: the numeric ones first, then the categorical ones, in the order of `kinds`; each "
     "group through its transforms.",
-    "words": "Word ids below `num_words`, as `encoding` says: sequences are padded and cut to `maxlen`, bags have one "
+    "words": "Word ids below `num_words`: a text begins with 1, its words have ids from 3 on in the order of `words`, "
+    "2 is any other word, 0 padding. As `encoding` says: sequences are padded and cut to `maxlen`, bags have one "
     "number for each id.",
     "texts": "Texts, split into words as `splitting` says, each word the id of its place in `words`; then as "
     "`encoding` says: sequences are padded and cut to `maxlen`, bags have one number for each id.",
@@ -49,8 +50,19 @@ def describe(config: Config, saved: Saved, model_inputs: Mapping[str, InputSpec]
 def _options(state: Mapping[str, Any]) -> dict[str, Any]:
     """What of an encoder's state is short; long values (words, means) stand in preprocess.json only."""
     told = ("name", "shape", "dtype")  # by the inputs; the last is that of rows at rest
-    short = {key: value for key, value in state.items() if len(str(value)) <= _LARGE and key not in told}
-    return {key: value for key, value in short.items() if value not in (None, [], {})}
+    found = {key: _without_learned(value) for key, value in state.items() if key not in told}
+    return {key: value for key, value in found.items() if len(str(value)) <= _LARGE and value not in (None, [], {})}
+
+
+def _without_learned(value: Any) -> Any:
+    """Transforms by their names, at any depth; all else as it is."""
+    if isinstance(value, list):
+        return [_without_learned(item) for item in value]
+    if isinstance(value, dict):
+        if value.keys() == {"name", "state"}:
+            return value["name"]
+        return {key: _without_learned(item) for key, item in value.items()}
+    return value
 
 
 def _meaning(name: str, task: Task, config: Config, saved: Saved) -> dict[str, Any]:

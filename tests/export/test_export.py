@@ -121,7 +121,7 @@ def test_a_scaled_target_is_told_with_its_scale(outputs, tmp_path):
     (output,) = json.loads((found.folder / "export.json").read_text())["outputs"]
     assert output["means"] == "multiply by `std`, add `mean`"
     assert 400 < output["mean"][0] < 600
-    assert "numeric" in (found.folder / "README.md").read_text()
+    assert "- chains: `{'numeric': ['impute', 'standardise']" in (found.folder / "README.md").read_text()
 
 
 def small_run(name, data, model, outputs):
