@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -43,6 +44,7 @@ def tensorboard(
             print_json({"address": address, "runs": {name: str(run.path) for name, run in runs.items()}})
         else:
             echo(f"{address}  {len(runs)} run{'s' if len(runs) > 1 else ''}; Ctrl-C ends it")
+        sys.stdout.flush()
         _wait()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dlrun.analysis._differences import MISSING, OPEN, differing
@@ -91,6 +93,8 @@ def serve(folder: Path, *, host: str = "localhost", port: int | None = None) -> 
     Without a `port` it is 6006 or the next free one. Raises ConfigError when TensorBoard is not installed, or the port
     is taken.
     """
+    if "tensorflow" not in sys.modules:  # no page needs it, and its import takes seconds
+        sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
     try:
         from tensorboard import program
     except ImportError as error:
