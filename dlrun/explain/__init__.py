@@ -12,7 +12,7 @@ from typing import Any
 from dlrun.config.schema import Config
 from dlrun.data._words import WordsEncoder
 from dlrun.engine.resolve import open_session
-from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
+from dlrun.errors import ConfigError, RunDirError, UnknownNameError, did_you_mean, listing
 from dlrun.explain import importance
 from dlrun.explain._layers import all_layers, is_convolution
 from dlrun.explain._subject import Options, Subject, Written, load_subject
@@ -23,7 +23,7 @@ from dlrun.explain.mistakes import explain_mistakes
 from dlrun.explain.saliency import explain_saliency
 from dlrun.explain.words import explain_words, first_embedding
 from dlrun.files import make_folder, write_json
-from dlrun.run_dir import FORMAT, RunDir
+from dlrun.run_dir import FORMAT, RunDir, read_json
 
 __all__ = ["EXPLANATIONS", "Explanation", "Options", "Written", "explain"]
 
@@ -71,7 +71,7 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
             if name in reasons:
                 fitting = listing(one for one in EXPLANATIONS if one not in reasons)
                 raise ConfigError(f"{name} does not fit this run: {reasons[name]}", expected=fitting or None)
-        wanted = options.what or [name for name in EXPLANATIONS if name not in reasons]
+        wanted = list(dict.fromkeys(options.what)) or [name for name in EXPLANATIONS if name not in reasons]
         if not wanted:
             raise ConfigError("nothing fits this run", received=_told(reasons))
         written = []
@@ -81,8 +81,17 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
     if options.split == "test" and not sources:
         _count_reading(run, options.weights)
     explanation = Explanation(folder, written, {} if options.what else reasons, subject.notes)
-    write_json(folder / "explain.json", explanation.as_dict())
+    values, file = explanation.as_dict(), folder / "explain.json"
+    write_json(file, values | {"written": [*_kept(file, wanted), *values["written"]]})
     return explanation
+
+
+def _kept(file: Path, replaced: Sequence[str]) -> list[Any]:
+    """What earlier calls wrote of other kinds; nothing when their list is not there or damaged."""
+    try:
+        return [one for one in read_json(file)["written"] if one["what"] not in replaced]
+    except (RunDirError, KeyError, TypeError):
+        return []
 
 
 def _count_reading(run: RunDir, weights: str) -> None:

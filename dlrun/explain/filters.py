@@ -13,6 +13,7 @@ from dlrun.errors import ConfigError
 from dlrun.explain._layers import accept_any_size, all_layers, chosen_layers, is_convolution, run_to, without_activation
 from dlrun.explain._pictures import draw_filters
 from dlrun.explain._subject import Subject, Written
+from dlrun.files import first_line
 from dlrun.seeds import child_seed
 
 MOST_LAYERS = 4  # by default, evenly from the first convolution to the last
@@ -96,7 +97,8 @@ class Climb:
         try:
             return int(self._activation(keras.ops.convert_to_tensor(picture[None])).shape[-1])
         except ValueError as error:  # a layer does not fit pictures of this size
-            raise ConfigError(f"pictures of {picture.shape[0]} pixels do not reach {self._name!r}: {error}") from error
+            message = f"pictures of {picture.shape[0]} pixels do not reach {self._name!r}: {first_line(error)}"
+            raise ConfigError(message, hint="--size takes more") from error
 
     def run(self, picture: np.ndarray, filters: list[int], steps: int) -> tuple[np.ndarray, list[int]]:
         """The pictures `(filters, height, width, channels)` after so many steps from `picture`, and the filters that

@@ -35,6 +35,19 @@ def test_the_files_lie_in_the_run_and_are_listed_in_a_file(table_run):
     assert not list(found.folder.rglob(".*"))
 
 
+@pytest.mark.parametrize("damage", [None, "{", '{"written": 1}'])
+def test_the_list_keeps_what_earlier_calls_wrote_of_other_kinds(run, damage):
+    listed = run.artefacts / "explain" / "explain.json"
+    kinds(run, what=["importance"])
+    if damage:
+        listed.write_text(damage)
+    for _ in range(2):
+        kinds(run, what=["mistakes", "mistakes"])
+    written = [one["file"] for one in json.loads(listed.read_text())["written"]]
+    kept = [] if damage else ["importance/columns.png"]
+    assert written == [*kept, "mistakes/mistakes.json", "mistakes/mistakes.png"]
+
+
 def test_the_same_seed_draws_the_same_rows_of_the_validation_part(patches):
     rows = [[one.of for one in kinds(patches["plain"], what=["saliency"], seed=seed)[1].written] for seed in (0, 0, 1)]
     assert rows[0] == rows[1] != rows[2]
