@@ -169,6 +169,7 @@ def test_numbers_are_averaged_in_their_own_units_whatever_a_member_was_trained_w
         make_ensemble(runs, outputs, how="geometric")
 
 
+@pytest.mark.slow
 def test_several_outputs_have_weights_each(outputs):
     def learn(units):
         model = {
