@@ -66,7 +66,8 @@ class ActivationLogger(keras.callbacks.Callback):
                     )
             found = {name: one for name, one in found.items() if name.partition(":")[0] in self._layers}
         self._names = list(found)
-        self._reader = keras.Model(self.model.inputs, list(found.values()))
+        inputs = (getattr(self.model, "_functional", None) or self.model).input  # a dict where the model takes one
+        self._reader = keras.Model(inputs, list(found.values()))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._reader is None or (epoch + 1) % self._every:

@@ -29,6 +29,22 @@ def test_layers_rows_and_epochs_can_be_chosen(digits, outputs):
     assert {name: array.shape for name, array in logged(run, 2).items()} == {"digit": (5, 10)}
 
 
+def test_a_model_with_several_inputs_gets_each_under_its_name(digits, outputs):
+    nodes = {
+        "told": {"layers": [{"Embedding": {"input_dim": 100, "output_dim": 2}}, "Flatten"], "from": "text"},
+        "asked": {"layers": [{"Embedding": {"input_dim": 100, "output_dim": 3}}, "Flatten"], "from": "question"},
+        "both": {"layer": "Concatenate", "from": ["told", "asked"]},
+    }
+    data = {"name": "question_answers", "rows": 60, "num_words": 100, "text_length": 4, "question_length": 5}
+    keys = {"data": data, "model": {"name": "graph", "nodes": nodes}, "callbacks": ["activation_logger"]}
+    arrays = logged(train(digits(**keys), outputs=outputs), 3)
+    assert {name: array.shape for name, array in arrays.items() if "_1" in name} == {
+        "told_1": (1, 4, 2),
+        "asked_1": (1, 5, 3),
+    }
+    np.testing.assert_array_equal(arrays["both"], np.hstack([arrays["told_2"], arrays["asked_2"]]))
+
+
 def test_a_layer_that_is_not_there_is_told_with_those_that_are(digits, outputs):
     config = digits(callbacks=[{"name": "activation_logger", "layers": ["digits"]}])
     with pytest.raises(ConfigError, match="the model has no layer 'digits'") as caught:
