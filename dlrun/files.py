@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from pathlib import Path
@@ -79,6 +80,11 @@ def _finite(value: Any) -> Any:
 def short(path: Path) -> str:
     """A path relative to the current folder when it lies below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(path: Path) -> str:
+    """A path as it stands in a command that is shown: `short`, in quotes where the shell wants them."""
+    return shlex.quote(short(path))
 
 
 def number(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import os
 import re
+import shlex
 import statistics
 import tarfile
 import zipfile
@@ -230,7 +231,8 @@ def _side(path: Path, images: list[str]) -> int:
 
 
 def _text(draft: Draft, source: str) -> str:
-    lines = [f"# Written by `dlrun init {source}`. Assumed:", *(f"# - {text}" for text in draft.assumed)]
+    command = shlex.join(["dlrun", "init", source])
+    lines = [f"# Written by `{command}`. Assumed:", *(f"# - {text}" for text in draft.assumed)]
     lines += [f"name: {yaml_value(draft.name)}", f"data: {yaml_value(draft.data)}"]
     lines += [f"{section}: {text}" for section, text in draft.sections.items()]
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlrun.errors import RunDirError
-from dlrun.files import discard, short
+from dlrun.files import discard, typed
 from dlrun.run_dir import RunDir
 
 ALL, BOTH, BEST, LAST, NONE = "all", "both", "best", "last", "none"
@@ -35,7 +35,7 @@ def check_model(path: Path) -> None:
     if path.name in removed.get("files", []):
         raise RunDirError(
             f"{path.name} of the run {path.parent.name} was removed: {removed.get('why')}",
-            hint=f"train it again: dlrun train {short(path.parent / 'config.yaml')} -s training.keep=all",
+            hint=f"train it again: dlrun train {typed(path.parent / 'config.yaml')} -s training.keep=all",
         )
     raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
 

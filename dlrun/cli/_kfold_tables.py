@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dlrun.cli._output import echo, label_table, number, plain_table, print_json, show
+from dlrun.cli._output import echo, fits, number, plain_table, print_json, show, show_labels
 from dlrun.cli._output import note as show_note
-from dlrun.files import short
+from dlrun.files import short, typed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ def show_begun(plan: Plan, study: StudyDir, earlier: StudyDir | None, *, quiet: 
     if quiet:
         return
     if earlier is not None:
-        show_note(f"an equal study was not finished; this one begins anew. dlrun kfold --resume {short(earlier.path)}")
+        show_note(f"an equal study was not finished; this one begins anew. dlrun kfold --resume {typed(earlier.path)}")
     echo(f"study {short(study.path)}", err=True)
     echo(_plan_line(plan), err=True)
 
@@ -91,23 +91,26 @@ def show_end(study: StudyDir, summary: dict[str, Any], *, as_json: bool) -> None
         return
     for text in summary["notes"]:
         show_note(text)
-    show(_metrics(summary))
-    echo()
-    show(label_table(_end_rows(study, summary)))
+    last = "last epoch" if len(set(summary["fold_epochs"])) > 1 else f"epoch {summary['fold_epochs'][0]}"
+    at = {last: "metrics", f"epoch {summary['recommended_epochs']}": "best"}
+    wide = _metrics(summary, at)
+    for table in [wide] if fits(wide) else [_metrics(summary, {heading: key}) for heading, key in at.items()]:
+        show(table)
+        echo()
+    show_labels(_end_rows(study, summary))
 
 
-def _metrics(summary: dict[str, Any]) -> Table:
-    """Mean, spread and interval of what is validated: at the last epoch and at the recommended one."""
+def _metrics(summary: dict[str, Any], at: dict[str, str]) -> Table:
+    """Mean, spread and interval of what is validated, at some epochs: their headings and keys in the summary."""
     from rich.markup import escape
 
-    last = "last epoch" if len(set(summary["fold_epochs"])) > 1 else f"epoch {summary['fold_epochs'][0]}"
-    best = f"epoch {summary['recommended_epochs']}"
-    table = plain_table("metric", last, "95 % interval", best, "95 % interval", "baseline", left=("metric",))
+    headings = [text for heading in at for text in (heading, "95 % interval")]
+    table = plain_table("metric", *headings, "baseline", left=("metric",))
     for label, key in (("", ""), (", original units", "_original")):
-        for name, at_last in summary[f"metrics{key}"].items():
+        for name in summary[f"metrics{key}"]:
             if name.startswith("val_"):
-                at_best, level = summary[f"best{key}"][name], None if key else summary["baselines"].get(name)
-                cells = [cell for figures in (at_last, at_best) for cell in _figures(figures)]
+                level = None if key else summary["baselines"].get(name)
+                cells = [cell for when in at.values() for cell in _figures(summary[f"{when}{key}"][name])]
                 table.add_row(escape(f"{name}{label}"), *cells, "" if level is None else number(level))
     return table
 
@@ -133,7 +136,7 @@ def _end_rows(study: StudyDir, summary: dict[str, Any]) -> list[tuple[str, str]]
         measured = "there is no test part" if final["metrics"] is None else _flat(final["metrics"])
         rows.append(("final, on test", escape(measured)))
     rows.append(("study", escape(short(study.path))))
-    path = escape(short(study.path))
+    path = escape(typed(study.path))
     then = f"dlrun predict {path}/final INPUT" if final else f"dlrun kfold --resume {path} --final"
     rows.append(("next", f"{then}    dlrun show {path}/{summary['folds'][0]['run']}"))
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -15,6 +15,9 @@ from dlrun.files import number as number
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+
+_COPIED = ("run", "study", "resume", "next", "file")  # labels of paths and commands
+_APART = " " * 4  # between commands
 
 
 def print_json(value: Any) -> None:
@@ -96,11 +99,36 @@ def plain_table(*headings: str, left: tuple[str, ...] = (), whole: tuple[str, ..
     return table
 
 
-def label_table(rows: Iterable[tuple[str, str]]) -> Table:
-    """Labels and what they say, in two columns."""
-    table = plain_table()
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
+def fits(table: Table) -> bool:
+    """Whether no cell of the table needs to break into lines."""
+    console = _console(sys.stdout)
+    return bool(console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width)
+
+
+def show_labels(rows: Sequence[tuple[str, str]]) -> None:
+    """Labels and what they say, in two columns, on stdout.
+
+    Paths and commands that do not fit beside their label get lines of their own, which only the terminal breaks: from
+    there they are copied whole. Commands in a row stand four blanks apart.
+    """
+    from rich.text import Text
+
+    console = _console(sys.stdout)
+    widest = max((Text.from_markup(label).cell_len for label, _ in rows), default=0)
     for label, text in rows:
-        table.add_row(label, text)
+        room = console.width - widest - 2
+        if label not in _COPIED or Text.from_markup(text).cell_len <= room:
+            show(_label_row(label, text, widest))
+            continue
+        parts = text.split(_APART)
+        for place, part in enumerate(parts):
+            lead = label if place == 0 else " " * len(label)
+            console.print(f"[dim]{lead}[/]  {part}", soft_wrap=True)
+
+
+def _label_row(label: str, text: str, widest: int) -> Table:
+    table = plain_table()
+    table.add_column(no_wrap=True, style="dim", min_width=widest)
+    table.add_column(overflow="fold")
+    table.add_row(label, text)
     return table

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS
-from dlrun.cli._output import label_table, number, print_json, show
+from dlrun.cli._output import number, print_json, show_labels
 from dlrun.config.schema import Expect
 from dlrun.expectations import stated_text
-from dlrun.files import short
+from dlrun.files import short, typed
 from dlrun.run_dir import RunDir
 
 
@@ -21,7 +21,7 @@ def show_end(run: RunDir, *, as_json: bool) -> None:
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "status": run.status(), "metrics": metrics})
         return
-    show(label_table(end_rows(run, metrics)))
+    show_labels(end_rows(run, metrics))
 
 
 def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("data", "[yellow]generated stand-in (--sample): the figures mean nothing[/]"))
     rows.append(("run", escape(short(run.path))))
     usual = Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)).absolute()
-    name = "-" if run.path.parent.parent == usual else escape(short(run.path))
+    name = "-" if run.path.parent.parent == usual else escape(typed(run.path))
     rows.append(("next", f"dlrun evaluate {name}    dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"))
     return rows
 
@@ -107,7 +107,7 @@ def show_run(text: str, *, as_json: bool, outputs: Path | None = None) -> None:
         return
     files = ", ".join(sorted(item.name for item in run.path.iterdir() if item.name[0] != "."))
     end = end_rows(run, metrics) if metrics else [("run", escape(short(run.path)))]
-    show(label_table([*record_rows(record, status), *end, ("files", escape(files))]))
+    show_labels([*record_rows(record, status), *end, ("files", escape(files))])
 
 
 def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
@@ -116,8 +116,12 @@ def record_rows(record: dict[str, Any], status: str) -> list[tuple[str, str]]:
 
     from dlrun.cli._provenance import provenance_rows
 
-    rows = [(key, escape(str(record.get(key, "")))) for key in ("name", "started")]
-    rows.insert(1, ("status", escape(status)))
+    started = str(record.get("started", "")).removesuffix("+00:00")[:19].replace("T", " ")
+    rows = [
+        ("name", escape(str(record.get("name", "")))),
+        ("status", escape(status)),
+        ("started", f"{started} UTC" if started else ""),
+    ]
     if record.get("description"):
         rows.append(("about", escape(str(record["description"]))))
     if failure := record.get("failure"):

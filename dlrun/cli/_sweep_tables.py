@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dlrun.cli._output import echo, label_table, number, plain_table, print_json, show
+from dlrun.cli._output import echo, number, plain_table, print_json, show, show_labels
 from dlrun.cli._output import note as show_note
 from dlrun.config.dumping import flow
-from dlrun.files import short
+from dlrun.files import short, typed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -94,7 +94,7 @@ def show_end(study: StudyDir, summary: dict[str, Any] | None, *, as_json: bool) 
         return
     show(_ranking(summary))
     echo()
-    show(label_table(_end_rows(study, summary)))
+    show_labels(_end_rows(study, summary))
     for text in summary["notes"]:
         show_note(text)
 
@@ -111,14 +111,14 @@ def _ranking(summary: dict[str, Any]) -> Table:
 def _end_rows(study: StudyDir, summary: dict[str, Any]) -> list[tuple[str, str]]:
     from rich.markup import escape
 
-    path, best, own = short(study.path), summary["best"], summary["own"]
+    path, best, own = typed(study.path), summary["best"], summary["own"]
     counts = ", ".join(f"{count} {status}" for status, count in summary["counts"].items())
     rows = [("trials", f"{summary['n_trials']}: {counts}")]
     if own and best:
         rows.append(("config as it stands", f"{escape(summary['monitor'])} {number(own['value'])}"))
     if shares := summary["importances"]:
         rows.append(("importance", escape("  ".join(f"{name} {share:.2f}" for name, share in shares.items()))))
-    rows.append(("study", escape(path)))
+    rows.append(("study", escape(short(study.path))))
     if best and summary["objective"] == "holdout":
         rows.append(("next", escape(f"dlrun retrain {path}/{best['run']}    then once: dlrun evaluate -")))
     elif best:

@@ -55,7 +55,7 @@ def data(
 def _show(found: Inspection) -> None:
     from rich.markup import escape
 
-    from dlrun.cli._output import label_table, show
+    from dlrun.cli._output import show_labels
     from dlrun.files import short
 
     for note in found.notes:
@@ -66,7 +66,7 @@ def _show(found: Inspection) -> None:
     rest, batch = _size(found.rest_bytes), _size(found.batch_bytes)
     rows += [("memory", f"{rest} at rest; {batch} per batch of {found.batch_size}")]
     rows += [("picture", escape(short(path))) for path in found.pictures]
-    show(label_table(rows))
+    show_labels(rows)
     echo()
     _show_inputs(found)
     for target in found.targets:

@@ -32,15 +32,15 @@ def init(
 ) -> None:
     """Look at your data and write a short config that trains as it is; or copy a shipped one."""
     from dlrun.cli._output import print_json
-    from dlrun.files import short
+    from dlrun.files import short, typed
     from dlrun.init import write_config
 
     written = write_config(source, output=output, target=target, force=force)
     if as_json:
         print_json({"file": str(written.file), "assumed": written.assumed})
         return
-    file = short(written.file)
-    echo(f"wrote {file}")
+    echo(f"wrote {short(written.file)}")
     for text in written.assumed:
         echo(f"  - {text}")
+    file = typed(written.file)
     echo(f"next  dlrun data {file}    dlrun train {file}")

@@ -32,7 +32,7 @@ def verify(
     """Repeat a run from its own config and compare bit by bit: exit code 0 when equal, 1 when not."""
     from dlrun.analysis.verify import plan
     from dlrun.analysis.verify import verify as run_verify
-    from dlrun.cli._output import label_table, print_json, show
+    from dlrun.cli._output import print_json, show_labels
     from dlrun.cli._progress import listener
     from dlrun.config.loading import load_config
     from dlrun.run_dir import find_run
@@ -46,7 +46,7 @@ def verify(
     if as_json:
         print_json({"run": found.id, "path": str(found.path), **result.as_dict()})
     else:
-        show(label_table(result_rows(found, config, result)))
+        show_labels(result_rows(found, config, result))
     if not result.equal:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from dlrun.engine import checkpointing
 from dlrun.engine.losses import logged_losses
 from dlrun.engine.variables import weights_are_finite
 from dlrun.errors import TrainingError
-from dlrun.files import short
+from dlrun.files import typed
 from dlrun.run_dir import RunDir
 
 
@@ -92,6 +92,6 @@ def final(diverged: Diverged, run: RunDir, rollbacks: int, *, may_roll_back: boo
     hint = "try a smaller optimizer.learning_rate, or optimizer.clipnorm: 1.0"
     if may_roll_back:
         hint = (
-            f"to go on with half the rate: dlrun train --resume {short(run.path)} -s training.on_nan=rollback\n{hint}"
+            f"to go on with half the rate: dlrun train --resume {typed(run.path)} -s training.on_nan=rollback\n{hint}"
         )
     return Diverged(diverged.told, diverged.epoch, diverged.step, more=more, hint=hint)

@@ -30,7 +30,7 @@ from dlrun.engine.variables import (
 )
 from dlrun.errors import ConfigError, Interrupted, TrainingError
 from dlrun.events import EpochDone, Note, OnEvent, StepDone
-from dlrun.files import short
+from dlrun.files import typed
 from dlrun.run_dir import RunDir
 
 REPORT_SECONDS = 0.1
@@ -175,7 +175,7 @@ class RunRecorder(keras.callbacks.Callback):
         done, step = self.progress.epochs, self.progress.step
         where = f"step {step} of epoch {done + 1}" if step else f"{done} epoch{'s' if done > 1 else ''}"
         return Interrupted(
-            f"stopped after {where}", resumable=True, hint=f"go on with: dlrun train --resume {short(self.run.path)}"
+            f"stopped after {where}", resumable=True, hint=f"go on with: dlrun train --resume {typed(self.run.path)}"
         )
 
     @property

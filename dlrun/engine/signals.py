@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dlrun.errors import Interrupted
-from dlrun.files import short
+from dlrun.files import typed
 from dlrun.run_dir import RunDir
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,7 +45,7 @@ def interrupted_by_signals() -> Iterator[None]:
 
 def stopped_at_once(run: RunDir) -> Interrupted:
     """The end of a run that had no time for a checkpoint: before training began, or by the second Ctrl-C."""
-    hint = f"dlrun train --resume {short(run.path)} goes on from its newest checkpoint, or its start when it has none"
+    hint = f"dlrun train --resume {typed(run.path)} goes on from its newest checkpoint, or its start when it has none"
     return Interrupted("interrupted before a checkpoint could be written", resumable=False, hint=hint)
 
 

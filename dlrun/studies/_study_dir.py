@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from dlrun.engine.signals import interrupted_by_signals
 from dlrun.errors import ConfigError, DlrunError, Interrupted, RunDirError, UnknownNameError, did_you_mean
-from dlrun.files import short, write_json, write_text
+from dlrun.files import typed, write_json, write_text
 from dlrun.processes import alive, this_process
 from dlrun.run_dir import COMPLETED, FAILED, FORMAT, INTERRUPTED, RUNNING, RunDir, read_json
 from dlrun.run_index import STUDY, listed
@@ -123,7 +123,7 @@ class StudyDir:
                 yield
         except KeyboardInterrupt as error:
             status = INTERRUPTED
-            hint = f"go on with: dlrun {self.record()['verb']} --resume {short(self.path)}"
+            hint = f"go on with: dlrun {self.record()['verb']} --resume {typed(self.path)}"
             raise Interrupted(f"stopped; {left}", resumable=True, hint=hint) from error
         except DlrunError as error:
             status, failure = FAILED, str(error)

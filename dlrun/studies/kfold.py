@@ -12,7 +12,7 @@ from dlrun.config.dumping import dump_config
 from dlrun.config.loading import load_config
 from dlrun.config.schema import Config, Fold, Kfold, with_section
 from dlrun.errors import JobError, listing
-from dlrun.files import make_folder, short, write_json, write_text
+from dlrun.files import make_folder, typed, write_json, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, Start, run_jobs, starter
 from dlrun.keeping import ALL, BOTH, keep_only
@@ -138,7 +138,7 @@ def _train_folds(study: StudyDir, jobs: Sequence[Job], slots: int, start: Start,
             message += f"\n{next(iter(failed.values()))}"
         else:
             message += "".join(f"\n{name}: {reason}" for name, reason in failed.items())
-        hint = f"completed folds are kept; try the others again: dlrun kfold --resume {short(study.path)}"
+        hint = f"completed folds are kept; try the others again: dlrun kfold --resume {typed(study.path)}"
         raise JobError(message, hint=hint)
 
 

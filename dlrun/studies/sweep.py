@@ -14,7 +14,7 @@ from dlrun.config.metric_names import more_is_better
 from dlrun.config.schema import Config, Kfold
 from dlrun.engine.signals import interrupted_by_signals
 from dlrun.errors import ConfigError, Interrupted, JobError
-from dlrun.files import make_folder, short, write_text
+from dlrun.files import make_folder, typed, write_text
 from dlrun.jobs.local import starter
 from dlrun.run_dir import RUNNING
 from dlrun.studies._study_dir import StudyDir
@@ -116,7 +116,7 @@ def _help(study: StudyDir, options: Options, on_end: OnEnd) -> None:
         with interrupted_by_signals():
             _work(study, planned | {"slots": options.slots or planned["slots"]}, on_end, to_the_end=False)
     except KeyboardInterrupt as error:
-        hint = f"help again, or go on when they have ended: dlrun {VERB} --resume {short(study.path)}"
+        hint = f"help again, or go on when they have ended: dlrun {VERB} --resume {typed(study.path)}"
         raise Interrupted("stopped; the other processes of the sweep go on", resumable=True, hint=hint) from error
 
 
@@ -152,5 +152,5 @@ def _refuse_hopeless(study: StudyDir, trials: list[Any], ended: Ended, most: int
     """Raise JobError when the first `most` trials all failed."""
     states = [trial.state.name for trial in trials if trial.state.is_finished()]
     if len(states) >= most and set(states) == {"FAIL"}:
-        hint = f"put it right and go on: dlrun sweep --resume {short(study.path)}"
+        hint = f"put it right and go on: dlrun sweep --resume {typed(study.path)}"
         raise JobError(f"the first {len(states)} trials failed, the last one: {ended.failure}", hint=hint)

@@ -1,9 +1,12 @@
+import io
 import json
+import sys
 
 import pytest
 
 from dlrun import environment, machine
 from dlrun.cli import main
+from dlrun.cli._kfold_tables import show_end
 from dlrun.config.loading import dump_config
 from dlrun.jobs.local import JobResult
 from dlrun.run_dir import RunDir
@@ -128,3 +131,18 @@ def test_what_cannot_be_is_told(arguments, message, outputs, capsys):
     assert main(["kfold", *arguments, "--outputs", str(outputs)]) == 2
     assert message in capsys.readouterr().err
     assert not outputs.exists()
+
+
+@pytest.mark.parametrize(("columns", "tables"), [("100", 1), ("60", 2)])
+def test_a_narrow_terminal_has_a_table_for_each_epoch(columns, tables, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", "dumb")
+    show_end(StudyDir(tmp_path), SUMMARY, as_json=False)
+    lines = sys.stdout.getvalue().splitlines()
+    assert sum(line.startswith("val_accuracy  0.") for line in lines) == tables
+    assert sum("baseline" in line for line in lines) == tables

@@ -166,3 +166,14 @@ def test_ctrl_c_is_said_even_where_typer_catches_it(monkeypatch, capsys):
     monkeypatch.setattr("dlrun.catalogue.names_of", interrupted)
     assert main(["list"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_commands_and_paths_stay_whole_where_they_do_not_fit_beside_their_label(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    commands = [f"dlrun evaluate outputs/{name * 30}" for name in "ab"]
+    _output.show_labels([("a label of some length", "1"), ("next", "    ".join(commands)), ("run", "outputs/a")])
+    lines = [line.strip() for line in without_rich(sys.stdout.getvalue()).splitlines()]
+    assert lines[0] == "a label of some length  1"
+    assert lines[1:] == [f"next  {commands[0]}", commands[1], "run                     outputs/a"]
