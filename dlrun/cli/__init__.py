@@ -155,11 +155,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_stdout()
         return 1
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _discard_stdout()
-        typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        return 1
+        return _told(error, as_json="--json" in arguments)
+
+
+def _told(error: OSError, *, as_json: bool) -> int:
+    """Tell of a full disk below stdout, or of a name that was typed and is too long for a file; raise all others."""
+    if error.errno == errno.ENAMETOOLONG:
+        name = str(error.filename)
+        problem = ConfigError("no file has so long a name", received=f"{name[:60]}... ({len(name):,} characters)")
+        print_error(problem, as_json=as_json)
+        return problem.exit_code
+    if error.errno != errno.ENOSPC:
+        raise error
+    _discard_stdout()
+    typer.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+    return 1
 
 
 def _discard_stdout() -> None:

@@ -73,3 +73,11 @@ def test_the_line_about_starting_is_wiped_away(fails, monkeypatch):
     assert len(wiped) > len("starting TensorFlow ...")
     assert wiped.isspace()
     assert last == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "{}"], ["evaluate", "{}"], ["report", "{}"], ["runs", "--outputs", "{}"]]
+)
+def test_what_is_too_long_for_a_name_is_told(arguments, capsys):
+    assert main([argument.format("x" * 300) for argument in arguments]) == 2
+    assert "no file has so long a name" in capsys.readouterr().err
