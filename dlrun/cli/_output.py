@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _COPIED = ("run", "study", "resume", "next", "file")  # labels of paths and commands
 _APART = " " * 4  # between commands
+_CARETS = re.compile(r" +\| +\^+")
 
 
 def print_json(value: Any) -> None:
@@ -52,18 +54,37 @@ def width() -> int:
 
 
 def folded(text: str, columns: int) -> str:
-    """The text of an error with its long lists of names broken between words.
+    """The text of an error in so many columns: lists of names break between words, of long quotations a part is shown.
 
-    Other lines stay whole: quotations have carets below them, and hints may be commands, to be copied.
+    Other lines stay whole: hints may be commands, to be copied.
     """
     from textwrap import wrap
 
-    def fold(line: str) -> list[str]:
-        if not line.startswith("  expected  "):
-            return [line]
-        return wrap(line, columns, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False)
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith("  expected  "):
+            lines += wrap(line, columns, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False)
+        elif _CARETS.fullmatch(line) and lines:
+            lines[-1:] = _quotation(lines[-1], line, columns)
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
-    return "\n".join(part for line in text.split("\n") for part in fold(line))
+
+def _quotation(quoted: str, carets: str, columns: int) -> list[str]:
+    """A quoted line and the carets below it, both without what would not fit before and after the carets."""
+    if len(quoted) <= columns:
+        return [quoted, carets]
+    gutter = quoted.index("| ") + 2
+    room = columns - gutter
+    first = carets.index("^")
+    begin = max(gutter, min(first - room // 3, len(quoted) - room))
+    part = quoted[begin : begin + room]
+    if begin > gutter:
+        part = "..." + part[3:]
+    if begin + room < len(quoted):
+        part = part[:-3] + "..."
+    return [quoted[:gutter] + part, (carets[:gutter] + carets[begin:])[:columns]]
 
 
 def err() -> Console:

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -141,8 +142,8 @@ def test_a_narrow_terminal_has_a_table_for_each_epoch(columns, tables, tmp_path,
 
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     show_end(StudyDir(tmp_path), SUMMARY, as_json=False)
-    lines = sys.stdout.getvalue().splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue()).splitlines()
     assert sum(line.startswith("val_accuracy  0.") for line in lines) == tables
     assert sum("baseline" in line for line in lines) == tables

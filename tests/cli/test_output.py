@@ -177,3 +177,15 @@ def test_commands_and_paths_stay_whole_where_they_do_not_fit_beside_their_label(
     lines = [line.strip() for line in without_rich(sys.stdout.getvalue()).splitlines()]
     assert lines[0] == "a label of some length  1"
     assert lines[1:] == [f"next  {commands[0]}", commands[1], "run                     outputs/a"]
+
+
+@pytest.mark.parametrize("at", [0, 50, 95])
+def test_the_carets_stay_below_what_they_mean_on_a_narrow_terminal(at):
+    words = " ".join(["word"] * 19)
+    line = f"{words[:at]}WRONG{words[at:]}"
+    text = f"error: no\n   7 | {line}\n     | {' ' * at}^^^^^\n  hint      other"
+    _, quoted, carets, _ = _output.folded(text, 40).split("\n")
+    place = carets.index("^")
+    assert quoted[place : place + 5] == "WRONG"
+    assert len(quoted) <= 40
+    assert ("..." in quoted[:12]) == (at > 10)
