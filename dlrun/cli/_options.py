@@ -64,6 +64,11 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=complete_run)
+]
+
+
 def start_keras(config: Config, *, verbose: bool) -> None:
     """Bring Keras into this process; `verbose` lets the log of TensorFlow's import through."""
     from dlrun.environment import import_keras

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Verbose
+from dlrun.cli._options import Json, Outputs, Run, Verbose
 from dlrun.cli._output import echo
 from dlrun.cli._output import note as show_note
 
@@ -21,12 +21,7 @@ KINDS = "activations, filters, heatmaps, saliency, words, importance, mistakes"
 
 
 def explain(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
-        ),
-    ],
+    run: Run,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[INPUT]...", help="Your own pictures or texts. None: rows of the validation part."),

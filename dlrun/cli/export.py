@@ -8,17 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Verbose
+from dlrun.cli._options import Json, Outputs, Run, Verbose
 from dlrun.cli._output import echo
 
 
 def export(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
-        ),
-    ],
+    run: Run,
     formats: Annotated[
         str,
         typer.Option("--format", metavar="FORMAT,...", help="Of keras, saved_model, onnx, litert. Default: all."),

@@ -7,19 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+from dlrun.cli._options import Json, Outputs, Quiet, Run, Verbose
 from dlrun.cli._output import echo
 
 SHOWN = 10
 
 
 def predict(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
-        ),
-    ],
+    run: Run,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(

@@ -9,16 +9,11 @@ from typing import Annotated
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+from dlrun.cli._options import Json, Outputs, Quiet, Run, Verbose
 
 
 def retrain(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
-        ),
-    ],
+    run: Run,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the run's best epoch.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Default: the run's.")] = None,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import Json, Outputs, Quiet, Verbose
+from dlrun.cli._options import Json, Outputs, Quiet, Run, Verbose
 
 if TYPE_CHECKING:
     from dlrun.analysis.verify import Verification
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run: path, id, name, or - for the latest.", autocompletion=_options.complete_run
-        ),
-    ],
+    run: Run,
     epochs: Annotated[int | None, typer.Option(min=1, help="Only the first so many. Default: all.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the repetition in its temporary directory.")] = False,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
