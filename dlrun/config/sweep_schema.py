@@ -53,6 +53,4 @@ class Sweep(Section):
     )
     startup_trials: int = Field(5, description="The median is not asked before so many have ended.", ge=1)
     warmup_epochs: int = Field(3, description="Epochs of each trial that are never pruned.", ge=0)
-    storage: str | None = Field(
-        None, description="URL of Optuna's storage. Empty: a journal file in the study."
-    )
+    storage: str | None = Field(None, description="URL of Optuna's storage. Empty: a journal file in the study.")
