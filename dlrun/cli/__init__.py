@@ -178,13 +178,10 @@ def _discard_stdout() -> None:
 
 def print_error(error: DlrunError, *, as_json: bool) -> None:
     """The error as text on stderr; with --json also as the one JSON object on stdout."""
-    text = str(error)
-    text = text.removeprefix("error: ") if isinstance(error, Interrupted) else text
-    if sys.stderr.isatty():
-        from dlrun.cli._output import err, folded
+    from dlrun.cli._output import error_text
 
-        text = folded(text, err().width)
-    typer.echo(text, err=True)
+    text = error_text(error)
+    typer.echo(text.removeprefix("error: ") if isinstance(error, Interrupted) else text, err=True)
     if as_json:
         from dlrun.cli._output import print_json
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from dlrun.errors import visible
+from dlrun.errors import DlrunError, visible
 from dlrun.files import json_text
 from dlrun.files import number as number
 
@@ -51,6 +51,11 @@ def show(renderable: RenderableType) -> None:
 def width() -> int:
     """Columns that a line on stdout may have."""
     return _console(sys.stdout).width
+
+
+def error_text(error: DlrunError) -> str:
+    """An error as it is told on stderr, in the width of a terminal."""
+    return folded(str(error), err().width) if sys.stderr.isatty() else str(error)
 
 
 def folded(text: str, columns: int) -> str:

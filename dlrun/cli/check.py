@@ -9,7 +9,7 @@ import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Set
-from dlrun.cli._output import echo
+from dlrun.cli._output import echo, error_text
 from dlrun.errors import ConfigError, DlrunError
 
 
@@ -62,7 +62,7 @@ def _check_one(text: str, overrides: list[str], *, summary: bool, graph: Path | 
         if graph:
             _draw(config, graph)
     except DlrunError as error:
-        echo(f"{error}\n", err=True)
+        echo(f"{error_text(error)}\n", err=True)
         problems = [problem_dict(problem) for problem in error.problems]
         return {"config": text, "ok": False, "exit_code": error.exit_code, "problems": problems}
     if not as_json:
