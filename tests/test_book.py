@@ -108,6 +108,7 @@ PARAMETERS = {
     "imdb_conv1d_tensorboard": 291_937,
     "batchnorm_patterns": 320 + 128 + 1_153 * 32 + 128 + 330,
     "sepconv_small": 38_949,
+    "sepconv_small_as_printed": 38_949,
     "hyperparameter_search": 65 * 64 + 65 * 64 + 650,
 }
 
