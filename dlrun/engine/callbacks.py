@@ -44,7 +44,8 @@ def _make_callback(
     accepted = signature(builder).parameters
     arguments = dict(component.parameters)
     if "monitor" in accepted and arguments.get("monitor") is None:
-        arguments |= {name: value for name, value in monitored.items() if name in accepted}
+        stated = {name: value for name, value in arguments.items() if name not in monitored or value is not None}
+        arguments = {name: value for name, value in monitored.items() if name in accepted} | stated
     watched = str(arguments.get("monitor", ""))
     if watched and logged and watched not in logged:
         hint = did_you_mean(watched, logged)

@@ -59,6 +59,11 @@ def config_file(tmp_path):
     return write
 
 
+def test_a_stated_mode_beats_that_of_the_monitor(digits, outputs):
+    stops = {"name": "EarlyStopping", "mode": "max", "patience": 1}  # of a loss that falls
+    assert len(train(digits(callbacks=[stops], monitor="val_loss"), outputs=outputs).history()) == 2
+
+
 def test_a_callback_of_a_plugin_acts_and_gets_the_monitor_of_the_config(config_file, outputs):
     run = train(load_config(config_file()), outputs=outputs)
     assert [row["learning_rate"] for row in run.history()] == pytest.approx([1e-3, 5e-4, 5e-4, 2.5e-4])
