@@ -67,7 +67,9 @@ class RunDir:
             if {item.name for item in path.glob("[!.]*") if item.suffix != ".patch"} - leftovers:
                 raise RunDirError(f"the run directory {path} is not empty", hint="name a new one, or --resume that run")
         except OSError as error:
-            raise RunDirError(f"the run directory {path} cannot be made: {error.strerror}") from error
+            raise RunDirError(
+                f"the run directory {path} cannot be made: {error.strerror}", hint="choose another --run-dir"
+            ) from error
         return cls(path.absolute())
 
     @property

@@ -69,6 +69,15 @@ Run = Annotated[
 ]
 
 
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Raise ConfigError, before Keras is imported, when a file that shall be read is not there."""
+    for text in inputs:
+        if text != "-" and not Path(text).exists():
+            raise ConfigError(
+                f"{text}: there is no such file", expected="files with raw rows as in the data of the run, or -"
+            )
+
+
 def start_keras(config: Config, *, verbose: bool) -> None:
     """Bring Keras into this process; `verbose` lets the log of TensorFlow's import through."""
     from dlrun.environment import import_keras

@@ -59,6 +59,7 @@ def explain(
     found = find_run(run, outputs)
     found.record()  # a damaged or newer run is refused
     config = load_config(found.config_file)
+    _options.check_inputs(inputs or [])
     _options.start_keras(config, verbose=verbose)
     from dlrun.explain import Options
     from dlrun.explain import explain as run_explain

@@ -43,6 +43,7 @@ def predict(
     found.record()  # a damaged or newer run is refused
     check_model(found.model_file(weights))
     config = load_config(found.config_file)
+    _options.check_inputs(inputs or [])
     _options.start_keras(config, verbose=verbose)
     from dlrun.predict import predict as run_predict
 

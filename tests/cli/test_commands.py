@@ -65,7 +65,7 @@ def test_a_dry_run_prints_layers_and_keeps_nothing(tmp_path, monkeypatch, capsys
 def test_evaluate_takes_the_latest_run_and_a_name(folder, capsys, name):
     found = _json(capsys, "evaluate", name)
     assert found["rows"] == 359
-    assert set(found["values"]) == {"accuracy", "f1"}
+    assert set(found["values"]) == {"accuracy", "f1", "loss"}
 
 
 def test_evaluate_prints_intervals_classes_and_the_confusion_matrix(folder, capsys):
@@ -119,7 +119,7 @@ def test_retrain_makes_a_run_that_names_its_parent(folder, capsys):
         (["trian", "digits"], 2, "train"),
         (["evaluate", "nobody"], 2, "there is no run 'nobody'"),
         (["evaluate", "nothing.keras"], 2, "there is no file nothing.keras"),
-        (["predict", "-", "nowhere.csv"], 1, "nowhere.csv"),
+        (["predict", "-", "nowhere.csv"], 2, "nowhere.csv"),
         (["train", "--resume", "digits"], 2, "is completed"),
         (["train", "digits", "--run-dir", "outputs"], 1, "is not empty"),
         (["evaluate", "-", "--config", "digits"], 2, "--config is for a .keras file outside a run"),
