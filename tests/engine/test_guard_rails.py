@@ -195,7 +195,9 @@ def judged(held_out, training, *, callbacks=(), bare="", **fields):
     best = history[int(np.argmin(held_out))]
     metrics = {"validated": True, "monitor": "val_loss", "mode": "min", "best": best, "best_epoch": 3}
     metrics["baselines"] = {"val_loss": 0.7}
-    config = SimpleNamespace(callbacks=[SimpleNamespace(name=name) for name in callbacks])
+    config = SimpleNamespace(
+        callbacks=[SimpleNamespace(name=name) for name in callbacks], training=SimpleNamespace(stages=[])
+    )
     found = after_training(config, "20261121-1", {**metrics, **fields}, history)
     return {one.code: one.message for one in found}
 

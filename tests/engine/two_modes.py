@@ -13,6 +13,7 @@ from dlrun.engine.compiling import compile_model, settled_outputs, settled_secti
 from dlrun.engine.divergence import LossWatch
 from dlrun.engine.execution_rules import Execution
 from dlrun.engine.feeding import Feeder
+from dlrun.engine.progress import Progress
 from dlrun.engine.resolve import Experiment, build_model, load_data
 from dlrun.engine.task_rules import with_labels_for
 from dlrun.engine.variables import state_variables
@@ -23,12 +24,12 @@ from dlrun.seeds import child_seed
 class Watch(keras.callbacks.Callback):
     """Stands where the recorder of a run stands; keeps the rows of the history and the steps it hears of."""
 
-    checkpoint = None
+    checkpoint, stage, stage_began = None, 0, 0
 
     def __init__(self):
         super().__init__()
         self.watch = LossWatch()
-        self.history, self.steps = [], []
+        self.progress, self.history, self.steps = Progress(), [], []
 
     def on_steps(self, steps, logs):
         self.steps.append(steps)
@@ -72,7 +73,7 @@ def train_in(mode, experiment, *, model=None, callbacks=(), jit_compile=False):
     made.jit_compile = jit_compile
     feeder = Feeder.of(experiment.data, weights=sample_weights(experiment))
     watch = Watch()
-    execution._fit(made, experiment, Execution(mode, jit_compile), feeder, list(callbacks), watch)
+    execution._fit(made, experiment, Execution(mode, jit_compile), feeder, [*callbacks, watch], lambda number, began: None)
     state = {
         group: [keras.ops.convert_to_numpy(variable) for variable in variables]
         for group, variables in state_variables(made).items()
