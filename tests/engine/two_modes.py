@@ -73,7 +73,9 @@ def train_in(mode, experiment, *, model=None, callbacks=(), jit_compile=False):
     made.jit_compile = jit_compile
     feeder = Feeder.of(experiment.data, weights=sample_weights(experiment))
     watch = Watch()
-    execution._fit(made, experiment, Execution(mode, jit_compile), feeder, [*callbacks, watch], lambda number, began: None)
+    execution._fit(
+        made, experiment, Execution(mode, jit_compile), feeder, [*callbacks, watch], lambda number, began: None
+    )
     state = {
         group: [keras.ops.convert_to_numpy(variable) for variable in variables]
         for group, variables in state_variables(made).items()
