@@ -36,7 +36,7 @@ def batch(
     configs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG...]",
+            metavar="CONFIG",
             help="Files, folders, patterns, shipped names, or files that list them. Without: what waits in the queue.",
             autocompletion=_options.complete_config,
         ),

@@ -20,7 +20,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Runs: path, id, name, or - for the latest.",
             autocompletion=_options.complete_run,
         ),

@@ -26,7 +26,7 @@ def ensemble(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...", help="Two runs or more, or an ensemble's directory.", autocompletion=_options.complete_run
+            metavar="RUN", help="Two runs or more, or an ensemble's directory.", autocompletion=_options.complete_run
         ),
     ],
     weights: Annotated[

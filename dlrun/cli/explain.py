@@ -24,7 +24,7 @@ def explain(
     run: Run,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Your own pictures or texts. None: rows of the validation part."),
+        typer.Argument(metavar="INPUT", help="Your own pictures or texts. None: rows of the validation part."),
     ] = None,
     what: Annotated[str, typer.Option(metavar="KIND,...", help=f"Of {KINDS}. Default: all that fit.")] = "",
     layer: Annotated[

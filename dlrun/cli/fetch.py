@@ -21,9 +21,7 @@ def _complete(incomplete: str) -> list[str]:
 def fetch(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...", help="Datasets. None: tell which are there already.", autocompletion=_complete
-        ),
+        typer.Argument(metavar="NAME", help="Datasets. None: tell which are there already.", autocompletion=_complete),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Put files below this folder instead of Keras' cache.")

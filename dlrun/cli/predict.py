@@ -17,9 +17,7 @@ def predict(
     run: Run,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[INPUT]...", help="Files with raw rows, or - for standard input. None: a split's rows."
-        ),
+        typer.Argument(metavar="INPUT", help="Files with raw rows, or - for standard input. None: a split's rows."),
     ] = None,
     weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
     split: Annotated[

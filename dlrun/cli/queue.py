@@ -31,8 +31,8 @@ app = typer.Typer(
     cls=_ListByDefault,
     help="Show and change the queue that `dlrun batch` works on. `dlrun queue` is `dlrun queue ls`.",
 )
-Numbers = Annotated[list[int], typer.Argument(metavar="JOB...", help="Numbers, as `dlrun queue ls` shows them.")]
-SomeNumbers = Annotated[list[int] | None, typer.Argument(metavar="[JOB...]", help="Numbers; without: the whole queue.")]
+Numbers = Annotated[list[int], typer.Argument(metavar="JOB", help="Numbers, as `dlrun queue ls` shows them.")]
+SomeNumbers = Annotated[list[int] | None, typer.Argument(metavar="JOB", help="Numbers; without: the whole queue.")]
 
 
 @app.command("ls")
@@ -60,7 +60,7 @@ def ls(
 
 @app.command("add")
 def add(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", autocompletion=_options.complete_config)],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", autocompletion=_options.complete_config)],
     overrides: Set = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Each config so often, with seeds of its own.")] = None,
     jobs: Jobs = None,

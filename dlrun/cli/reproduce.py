@@ -16,7 +16,7 @@ from dlrun.cli._options import Json, Outputs, Quiet
 def reproduce(
     patterns: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATTERN...]", help="Names such as 'book/imdb*', or files. Default: 'book/*'."),
+        typer.Argument(metavar="PATTERN", help="Names such as 'book/imdb*', or files. Default: 'book/*'."),
     ] = None,
     scale: Annotated[
         Literal["full", "small"], typer.Option(help="small: configs with a key `small` are shortened by it.")

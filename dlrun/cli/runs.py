@@ -34,7 +34,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @app.command("ls")
 def ls(
     name: Annotated[
-        str | None, typer.Argument(help="Only runs of this name.", autocompletion=_options.complete_run)
+        str | None, typer.Argument(metavar="NAME", help="Only runs of this name.", autocompletion=_options.complete_run)
     ] = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, counted from the latest.")] = 20,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
@@ -70,7 +70,7 @@ def rm(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Runs or studies: a path, the beginning of an id, or - for the latest.",
             autocompletion=_options.complete_run,
         ),
@@ -90,7 +90,9 @@ def rm(
 def prune(
     name: Annotated[
         str | None,
-        typer.Argument(help="Only runs of this name, or in this study.", autocompletion=_options.complete_run),
+        typer.Argument(
+            metavar="NAME", help="Only runs of this name, or in this study.", autocompletion=_options.complete_run
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
