@@ -28,7 +28,9 @@ Set = Annotated[
         "--set", "-s", metavar="KEY=VALUE", help="Override: -s model.units=128; -s ~key drops it. Repeatable."
     ),
 ]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Look here first for data files.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Look here first for data files.", exists=True, file_okay=False)
+]
 Sample = Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")]
 Outputs = Annotated[Path, typer.Option("--outputs", help="Folder that holds the runs.", envvar="DLRUN_OUTPUTS")]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs
-from dlrun.cli._output import echo
+from dlrun.cli._output import echo, width
 
 if TYPE_CHECKING:
     from dlrun.doctor import Finding
 
+_INDENT = 18  # columns before the text
 _COLOURS = {"ok": "green", "note": "yellow", "broken": "red"}
 
 
@@ -47,6 +49,14 @@ def doctor(
 
 def _show(finding: Finding) -> None:
     typer.secho(f"{finding.status:<7}", fg=_COLOURS[finding.status], nl=False)
-    echo(f" {finding.subject:<9} {finding.text}")
+    echo(f" {finding.subject:<9} {_folded(finding.text)}")
     if finding.hint:
-        echo(f"{'':18}{finding.hint}")
+        echo(f"{'':{_INDENT}}{_folded(finding.hint)}")
+
+
+def _folded(text: str) -> str:
+    """In lines beside each other, as wide as the terminal."""
+    most = max(20, width() - _INDENT)
+    return f"\n{'':{_INDENT}}".join(
+        part for line in text.splitlines() for part in wrap(line, most, break_long_words=False, break_on_hyphens=False)
+    )

@@ -51,6 +51,7 @@ def test_a_data_folder_with_any_name_reaches_the_config(folder, monkeypatch):
 
     monkeypatch.setattr("dlrun.cli._options.load", load)
     for name in ("data #1", "123"):
+        Path(name).mkdir()
         assert main(["train", "digits", "--data-dir", name]) == 2
     assert seen == ['data.dir="data #1"', 'data.dir="123"']
 
@@ -81,3 +82,8 @@ def test_the_line_about_starting_is_wiped_away(fails, monkeypatch):
 def test_what_is_too_long_for_a_name_is_told(arguments, capsys):
     assert main([argument.format("x" * 300) for argument in arguments]) == 2
     assert "no file has so long a name" in capsys.readouterr().err
+
+
+def test_a_data_folder_that_is_not_there_is_told(capsys):
+    assert main(["train", "digits", "--data-dir", "no/where"]) == 2
+    assert "no/where" in capsys.readouterr().err
