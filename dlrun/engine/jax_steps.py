@@ -54,6 +54,10 @@ class JaxSteps:
         groups = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
         return self._run(self._test, groups, order, None, start, stop)[1]
 
+    def reset_metrics(self) -> None:
+        """Reset the model's metrics."""
+        self._model.reset_metrics()
+
     def _run(
         self, many: Any, groups: Groups, order: Any, seeds: Any, start: int, stop: int
     ) -> tuple[int, dict[str, Any]]:

@@ -24,6 +24,7 @@ class Steps(Protocol):
     def place(self, array: np.ndarray) -> Any: ...
     def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]: ...
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]: ...
+    def reset_metrics(self) -> None: ...
 
 
 def make_steps(model: keras.Model, feeder: Feeder, *, jit_compile: bool) -> Steps:
@@ -63,7 +64,9 @@ def fit_whole_epochs(
     logs = first_logs or {}
     hooks.on_train_begin()
     for epoch in epochs:
-        model.reset_metrics()
+        # Metrics make their variables in the first epoch.
+        reset = model.reset_metrics if epoch == epochs.start else steps.reset_metrics
+        reset()
         hooks.on_epoch_begin(epoch)
         rows, seed, first = order()
         batches = training.batches(rows, seed, steps.place)
@@ -71,7 +74,7 @@ def fit_whole_epochs(
             on_steps(done, logs)
         logs = _logged_by_fit(model, "train_step", logs)
         if fixed is not None:
-            logs = logs | _validate(model, steps, hooks, fixed, testing)
+            logs = logs | _validate(model, steps, hooks, fixed, testing, reset)
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -80,9 +83,16 @@ def fit_whole_epochs(
     hooks.on_train_end(logs)
 
 
-def _validate(model: keras.Model, steps: Steps, hooks: Any, batches: list[Any], chunks: _Chunks) -> dict[str, Any]:
+def _validate(
+    model: keras.Model,
+    steps: Steps,
+    hooks: Any,
+    batches: list[Any],
+    chunks: _Chunks,
+    reset_metrics: Callable[[], None],
+) -> dict[str, Any]:
     hooks.on_test_begin()
-    model.reset_metrics()
+    reset_metrics()
     *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: (stop, steps.test(order, start, stop)))
     found = _logged_by_fit(model, "test_step", found)
     hooks.on_test_end(found)

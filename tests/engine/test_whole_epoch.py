@@ -259,3 +259,30 @@ def test_a_step_that_cannot_be_traced_fails_in_both_modes_and_runs_eagerly(digit
     eager = train_in("stepwise", digits_experiment, model=lambda: compiled(LooksAtNumbers, run_eagerly=True))
     traced = train_in("whole_epoch", digits_experiment, model=lambda: compiled(OwnNames))
     assert eager.history[1]["my_loss"] == pytest.approx(traced.history[1]["my_loss"], abs=1e-5)
+
+
+class CountedResets(keras.metrics.Mean):
+    """A metric whose reset does what a graph would do but once."""
+
+    resets = 0
+
+    def reset_state(self):
+        CountedResets.resets += 1
+        super().reset_state()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_metrics_are_reset_in_every_epoch(own):
+    experiment = make_experiment(**{**DIGITS, "training": {"epochs": 3, "batch_size": 512}})
+    CountedResets.resets = 0
+
+    def model():
+        made = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, "softmax")])
+        made.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        if own:
+            made.counted = CountedResets()
+        return made
+
+    trained = [train_in(mode, experiment, model=model) for mode in ("stepwise", "whole_epoch")]
+    assert largest_difference(*trained) <= ROUNDING
+    assert CountedResets.resets == (2 * 3 * 2 if own else 0)
