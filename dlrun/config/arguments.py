@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dlrun.config.nodes import Report, dotted, show_value
-from dlrun.config.types import Mismatch, Type, convert, describe
+from dlrun.config.types import Mismatch, Type, convert, describe, from_source
 from dlrun.errors import Key, did_you_mean, listing
 from dlrun.signatures import NOT_LITERAL, REQUIRED, Parameter
 
@@ -64,9 +64,9 @@ def check_arguments(report: Report, key: Key, arguments: Mapping[Any, Any], take
     ]
     if missing:
         what = "arguments" if len(missing) > 1 else "the argument"
-        report.add(
-            key, f"{taker.title} needs {what} {', '.join(missing)}", on="key", hint=_example(missing[0], taker.alone)
-        )
+        wanted, hint = from_source(taker.parameters[missing[0]].annotation), _example(missing[0], taker.alone)
+        expected = f"{missing[0]}: {describe(wanted)}" if wanted.name == "Literal" else None
+        report.add(key, f"{taker.title} needs {what} {', '.join(missing)}", on="key", expected=expected, hint=hint)
     return checked
 
 

@@ -26,7 +26,18 @@ _BGR_MEAN = (103.939, 116.779, 123.68)  # of ImageNet's bytes, in Keras' mode "c
 def pretrained(
     spec: DataSpec,
     *,
-    base: str,
+    base: Literal[
+        "vgg16",
+        "vgg19",
+        "resnet50",
+        "inception_v3",
+        "xception",
+        "mobilenet",
+        "mobilenet_v2",
+        "densenet121",
+        "efficientnet_b0",
+        "squeezenet",
+    ],
     weights: BaseWeights = "imagenet",
     alpha: float = 1.0,
     trainable: bool | str = False,
@@ -47,8 +58,7 @@ def pretrained(
 
     Args:
         spec: What the data looks like.
-        base: vgg16, vgg19, resnet50, inception_v3, xception, mobilenet, mobilenet_v2, densenet121, efficientnet_b0 or
-            squeezenet.
+        base: A Keras application, or squeezenet (v1.1).
         weights: `imagenet`: the published file, from the folder `weights` of the data folders, Keras' cache or a
             download; a path; `{from_run: PATH}`: the same base as the run in that folder trained it; null: to learn
             from scratch.
