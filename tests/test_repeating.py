@@ -15,6 +15,7 @@ from dlrun.analysis.equality import keras_file_arrays, weight_difference
 from dlrun.config.finding import shipped_configs
 from dlrun.run_dir import RunDir
 
+NO_EPOCHS = ("digits_forest",)  # an estimator: tests/routines/test_sklearn.py verifies one
 NEED_FILES = ("adult", "california_housing", "cats_dogs", "jena", "titanic")
 # Two epochs of as many as the config says, since the choice of XLA goes by their number.
 TWO_EPOCHS = ["callbacks=[{name: EarlyStopping, monitor: loss, mode: min, patience: 0, min_delta: 1e9}]"]
@@ -30,7 +31,7 @@ OTHER_MODES = {
 SHORTER = {"imdb_lstm": ["data.maxlen=60"], "imdb_conv1d": ["data.maxlen=100"]}  # of these modes, to save time
 REAL = ("imdb_conv1d", "imdb_embedding", "imdb_lstm", "imdb_raw", *NEED_FILES)
 
-OFFLINE = {name: (name, ["data.sample=true"]) for name in sorted({*shipped_configs()} - {*NEED_FILES})}
+OFFLINE = {name: (name, ["data.sample=true"]) for name in sorted({*shipped_configs()} - {*NEED_FILES, *NO_EPOCHS})}
 OFFLINE |= {
     f"{name}-{mode.partition('.')[2]}": (name, ["data.sample=true", mode, *SHORTER.get(name, [])])
     for name, modes in OTHER_MODES.items()
