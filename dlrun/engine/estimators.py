@@ -6,9 +6,7 @@ would run whatever its writer wanted.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
 from dlrun import sklearn_names
 from dlrun.data._archives import open_zip
+from dlrun.engine.saving import replacing
 from dlrun.errors import ConfigError, DataError, Key, RunDirError, TrainingError, listing
 from dlrun.files import first_line
 from dlrun.run_dir import RunDir
@@ -120,9 +119,7 @@ def save_estimator(run: RunDir, model: EstimatorModel) -> None:
     Raises TrainingError for one that could not be read again, RunDirError when the disk does not take it.
     """
     content = {"format": FORMAT, "kind": model.kind, "units": model.units, "estimator": model.estimator}
-    path = run.estimator_file
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with replacing(run.estimator_file) as temporary:
         skops.io.dump(content, temporary)
         if others := _not_trusted(temporary):
             name = type(model.estimator).__name__
@@ -130,14 +127,6 @@ def save_estimator(run: RunDir, model: EstimatorModel) -> None:
                 f"{name} cannot be kept: dlrun does not read {listing(others)} from files",
                 key=("routine", "estimator"),
             )
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise RunDirError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load_estimator(path: Path) -> EstimatorModel:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,17 +22,27 @@ def save_models(run: RunDir, which: str, models: dict[str, keras.Model]) -> None
     """
     for name, model in models.items():
         path = run.model_file(which, name)
-        temporary = path.with_name(f".{path.stem}.tmp.keras")
-        try:
+        with replacing(path) as temporary:
             model.save(temporary)
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            raise RunDirError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name that a library writes to, which then takes the place of `path`: whole or not at all.
+
+    Raises RunDirError when the disk does not take it.
+    """
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def loading_trouble(model: keras.Model) -> str | None:
