@@ -66,7 +66,7 @@ def summarise_config(config: Config) -> ModelTable:
 def draw_model(model: Config | Run, file: Path) -> None:
     """Write the layers of a config's model, or of a run's best one, as an SVG. Raises DlrunError."""
     _start_keras(model if isinstance(model, Config) else model.config)
-    from dlrun.draw import draw_config, draw_run
+    from dlrun.draw_model import draw_config, draw_run
 
     if isinstance(model, Config):
         draw_config(model, file)

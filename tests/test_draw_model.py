@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.cli import main
 from dlrun.config.loading import load_config
-from dlrun.draw import draw_run
+from dlrun.draw_model import draw_run
 from dlrun.run_dir import RunDir
 
 
