@@ -11,10 +11,10 @@ from typing import Any
 
 from dlrun.config.schema import Config
 from dlrun.data._words import WordsEncoder
+from dlrun.engine.layers import all_layers, is_convolution
 from dlrun.engine.resolve import open_session
 from dlrun.errors import ConfigError, RunDirError, UnknownNameError, did_you_mean, listing
 from dlrun.explain import importance
-from dlrun.explain._layers import all_layers, is_convolution
 from dlrun.explain._subject import Options, Subject, Written, load_subject
 from dlrun.explain.activations import explain_activations
 from dlrun.explain.filters import explain_filters

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from dlrun.engine.layers import without_activation
 from dlrun.engine.scoring import gives_logits, outputs_as_predictions, outputs_by_task, predicted_labels
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
-from dlrun.explain._layers import without_activation
 from dlrun.spec import Task
 
 SQUASHING = ("softmax", "sigmoid")

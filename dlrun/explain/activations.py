@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from dlrun.engine.gradients import compiled
+from dlrun.engine.layers import all_layers, chosen_layers, recorded, shows_features
 from dlrun.errors import ConfigError, listing
-from dlrun.explain._layers import all_layers, chosen_layers, recorded, shows_features
 from dlrun.explain._pictures import draw_channels, draw_plane
 from dlrun.explain._subject import Subject, Written
 

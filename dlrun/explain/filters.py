@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from dlrun.engine.gradients import compiled, gradient
+from dlrun.engine.layers import accept_any_size, all_layers, chosen_layers, is_convolution, run_to, without_activation
 from dlrun.errors import ConfigError
-from dlrun.explain._layers import accept_any_size, all_layers, chosen_layers, is_convolution, run_to, without_activation
 from dlrun.explain._pictures import draw_filters
 from dlrun.explain._subject import Subject, Written
 from dlrun.files import first_line

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from dlrun.engine.gradients import compiled, gradient
+from dlrun.engine.layers import all_layers, chosen_layers, is_convolution, run_to, tapped
 from dlrun.errors import ConfigError
-from dlrun.explain._layers import all_layers, chosen_layers, is_convolution, run_to, tapped
 from dlrun.explain._pictures import draw_map
 from dlrun.explain._scores import Scorer
 from dlrun.explain._subject import Subject, Written

@@ -14,7 +14,7 @@ import numpy as np
 
 from dlrun.data._words import WordsEncoder
 from dlrun.engine.gradients import compiled, gradient
-from dlrun.explain._layers import all_layers, run_to, tapped
+from dlrun.engine.layers import all_layers, run_to, tapped
 from dlrun.explain._scores import Scorer
 from dlrun.explain._subject import Subject, Written
 from dlrun.explain._titles import Explained, explained_classes

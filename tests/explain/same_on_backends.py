@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from known_data import patched_pictures
 
+from dlrun.engine.layers import all_layers
 from dlrun.engine.model_files import load_model
-from dlrun.explain._layers import all_layers
 from dlrun.explain._scores import Scorer
 from dlrun.explain.activations import layer_outputs
 from dlrun.explain.filters import Climb

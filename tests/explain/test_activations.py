@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from dlrun.config.loading import config_from_mapping, load_config
+from dlrun.engine.layers import all_layers
 from dlrun.explain import Options, explain
-from dlrun.explain._layers import all_layers
 from dlrun.explain._pictures import draw_channels
 from dlrun.explain.activations import constant_channels, layer_outputs
 from dlrun.train import train
