@@ -23,7 +23,14 @@ PACE = (  # of writing; training computes the same with any
 # What decides how long a run goes on, where its data lies and what it writes, but not what an epoch computes.
 FREE = (*ABOUT, "data.dir", "data.path", "data.test_path", "training.epochs", *PACE)
 # They only write what they see; by their names in a config and of their classes
-LOGGING_CALLBACKS = ("CSVLogger", "TensorBoard", "RemoteMonitor", "activation_logger", "ActivationLogger")
+LOGGING_CALLBACKS = (
+    "CSVLogger",
+    "TensorBoard",
+    "RemoteMonitor",
+    "activation_logger",
+    "ActivationLogger",
+    "ArtefactWriter",
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -182,3 +182,8 @@ class Prepared:
     persistence: Arrays = field(default_factory=dict)
     columns: Arrays = field(default_factory=dict)
     read_columns: tuple[str, ...] = ()
+
+    def without_targets(self) -> Prepared:
+        """The same rows for a routine that learns the inputs alone: autoencoders, GANs."""
+        spec = replace(self.spec, tasks={})
+        return replace(self, targets={}, original_targets={}, target_scales={}, persistence={}, spec=spec)

@@ -88,7 +88,7 @@ def train_model(
     """
     config, run = experiment.config, experiment.run
     saved = saved_models or {"": model}
-    callbacks = make_callbacks(experiment, monitor, logged)
+    callbacks = [*make_callbacks(experiment, monitor, logged), *experiment.callbacks]
     execution = _settle_execution(model, experiment, callbacks)
     on_device = execution.mode == "whole_epoch"
     feeder = Feeder.of(experiment.data, weights=sample_weights(experiment), on_device=on_device)

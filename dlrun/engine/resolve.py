@@ -8,7 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ from dlrun.spec import DataSpec
 class Experiment:
     """A resolved config with its data and its run: what dlrun supplies to a routine.
 
-    `resume` says that the run continues from its newest checkpoint.
+    `resume` says that the run continues from its newest checkpoint; `callbacks` are those that a routine adds to the
+    config's, behind them.
     """
 
     config: Config
@@ -45,6 +46,7 @@ class Experiment:
     data: Prepared
     emit: OnEvent
     resume: bool = False
+    callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
 
     def settle(self, **sections: Any) -> None:
         """Decide what the config left open (loss, monitor, ...), for this run and in its `config.yaml`."""
