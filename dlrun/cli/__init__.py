@@ -62,6 +62,7 @@ def _register_verbs() -> None:
         explain,
         export,
         fetch,
+        generate,
         init,
         kfold,
         predict,
@@ -82,6 +83,7 @@ def _register_verbs() -> None:
     app.command("train", rich_help_panel="Run")(train.train)
     app.command("evaluate", rich_help_panel="Run")(evaluate.evaluate)
     app.command("predict", rich_help_panel="Run")(predict.predict)
+    app.command("generate", rich_help_panel="Run")(generate.generate)
     app.command("kfold", rich_help_panel="Run")(kfold.kfold)
     app.command("sweep", rich_help_panel="Run")(sweep.sweep)
     app.command("batch", rich_help_panel="Run")(batch.batch)

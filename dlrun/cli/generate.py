@@ -1,0 +1,119 @@
+"""`dlrun generate`: new texts, pictures or samples from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from dlrun.cli import _options
+from dlrun.cli._options import Json, Outputs, Run, Verbose
+from dlrun.cli._output import echo
+from dlrun.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlrun.engine.generating import Generated
+
+
+def generate(
+    run: Run,
+    prompt: Annotated[
+        str | None, typer.Option(help="Texts: what they begin with. Default: a piece of the corpus.")
+    ] = None,
+    temperature: Annotated[
+        str | None, typer.Option(metavar="T,...", help="Texts: low ones are plain, high ones daring.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="Texts: characters or words of each.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, max=10_000, help="How many.")] = None,
+    seed: Annotated[int, typer.Option(help="All that is random hangs on it.")] = 1,
+    weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files. Default: one in the run.")
+    ] = None,
+    outputs: Outputs = _options.DEFAULT_OUTPUTS,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Generate texts, pictures or samples with a run, each by the options that its routine knows."""
+    from dlrun.cli._output import print_json
+    from dlrun.config.generate_options import check_options
+    from dlrun.config.loading import load_config
+    from dlrun.run_dir import find_run
+
+    stated = {
+        "prompt": prompt,
+        "temperature": None if temperature is None else _numbers(temperature, "--temperature"),
+        "length": length,
+        "samples": samples,
+    }
+    options = {name: value for name, value in stated.items() if value is not None}
+    found = find_run(run, outputs)
+    found.record()  # a damaged or newer run is refused
+    config = load_config(found.config_file)
+    check_options(config, options)
+    _options.start_keras(config, verbose=verbose)
+    from dlrun.generate import generate as run_generate
+
+    show = _Texts()
+    stream = {} if as_json else {"stream": show}
+    folder, made = run_generate(found, config, options, seed=seed, weights=weights, output=output, **stream)
+    if as_json:
+        print_json({"run": found.id, "folder": str(folder), **_values(made)})
+    else:
+        show.end(made)
+        _show_files(folder, made)
+
+
+class _Texts:
+    """Prints a text while it comes; of several at once the first one, the others when all have come."""
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+
+    def __call__(self, title: str, piece: str) -> None:
+        if self._first is None:
+            self._first = title
+            _print(f"--- {title}\n", piece)
+        elif title == self._first:
+            _print(piece)
+
+    def end(self, made: Generated) -> None:
+        """Print what has not been printed."""
+        if self._first is not None:
+            _print("\n")
+        for title, text in made.texts.items():
+            if title != self._first:
+                _print(f"--- {title}\n", text, "\n")
+
+
+def _print(*pieces: str) -> None:
+    """Text on stdout at once, without a line's end of its own; its control characters are written out."""
+    import sys
+
+    from dlrun.errors import visible
+
+    sys.stdout.write("".join(map(visible, pieces)))
+    sys.stdout.flush()
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} takes numbers with commas between them", received=text, expected="0.2,0.5,1"
+        ) from error
+
+
+def _values(made: Generated) -> dict[str, Any]:
+    return {"texts": made.texts, "files": [path.name for path in made.files], **made.facts}
+
+
+def _show_files(folder: Path, made: Generated) -> None:
+    from dlrun.files import short
+
+    for path in made.files:
+        if path.suffix != ".txt":  # texts were printed
+            echo(short(path))
+    echo(f"generated in {short(folder)}", err=bool(made.texts))
