@@ -22,6 +22,8 @@ _OTHERS = {  # what predicts neither classes nor numbers, or wants other estimat
     *("VotingClassifier", "VotingRegressor"),
 }
 
+SAMPLE_PICTURES = ("china.jpg", "flower.jpg")  # in its folder datasets/images
+
 
 def module_of(name: str) -> str:
     """The public module of an estimator, such as `sklearn.ensemble`. Raises UnknownNameError."""

@@ -33,7 +33,8 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         best = f"{metrics['best_epoch']} of {metrics['epochs']} (by {metrics['monitor']})"
         rows.append(("best epoch", escape(best)))
     else:
-        rows.append(("epochs", f"{metrics['epochs']}; no validation part, so best.keras equals last.keras"))
+        same = "; no validation part, so best.keras equals last.keras" if run.model_file("best").exists() else ""
+        rows.append(("epochs", f"{metrics['epochs']}{same}"))
     for name, value in metrics["best"].items():
         if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
             rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
@@ -48,6 +49,8 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("run", escape(short(run.path))))
     usual = Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)).absolute()
     name = "-" if run.path.parent.parent == usual else escape(typed(run.path))
+    if not run.model_file("best").exists():
+        return [*rows, ("next", f"dlrun report {name}")]
     rows.append(("next", f"dlrun evaluate {name}    dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"))
     return rows
 

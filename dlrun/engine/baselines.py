@@ -103,7 +103,7 @@ def _sum_of_losses(outputs: Mapping[str, Output], tables: Mapping[str, Mapping[s
     """The baseline of the weighted sum that several outputs minimise, if each loss has one."""
     levels = [(output.weight, baseline_for("loss", output.loss, tables[name])) for name, output in outputs.items()]
     known = [weight * level for weight, level in levels if level is not None]
-    return sum(known) if len(known) == len(levels) else None
+    return sum(known) if levels and len(known) == len(levels) else None
 
 
 def by_logged_name(tables: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
+from dlrun.errors import ConfigError, Key, UnknownNameError, did_you_mean, listing
 
 _POOLS = tuple(
     getattr(keras.layers, f"{kind}Pooling{dimensions}D") for kind in ("Max", "Average") for dimensions in (1, 2)
@@ -53,10 +53,10 @@ def shows_features(layer: Any) -> bool:
     return is_convolution(layer) or isinstance(layer, (*_POOLS, keras.layers.Dense))
 
 
-def chosen_layers(model: keras.Model, names: Sequence[str]) -> dict[str, Any]:
+def chosen_layers(model: keras.Model, names: Sequence[str], key: Key | None = None) -> dict[str, Any]:
     """The layers with these names: paths, or the last part of a path where only one layer has it.
 
-    Raises UnknownNameError, or ConfigError when several layers have the name.
+    Raises UnknownNameError, or ConfigError when several layers have the name; `key` is where they stand in the config.
     """
     layers, chosen = all_layers(model), dict[str, Any]()
     for name in names:
@@ -65,9 +65,9 @@ def chosen_layers(model: keras.Model, names: Sequence[str]) -> dict[str, Any]:
         if not found:
             short = dict.fromkeys(path.rpartition("/")[2] for path in layers)
             hint = did_you_mean(name, [*layers, *short])
-            raise UnknownNameError(f"the model has no layer {name!r}", expected=listing(short, 20), hint=hint)
+            raise UnknownNameError(f"the model has no layer {name!r}", key=key, expected=listing(short, 20), hint=hint)
         if len(found) > 1:
-            raise ConfigError(f"several layers are called {name!r}", expected=f"one of {listing(found)}")
+            raise ConfigError(f"several layers are called {name!r}", key=key, expected=f"one of {listing(found)}")
         chosen[found[0]] = layers[found[0]]
     return chosen
 

@@ -52,9 +52,9 @@ def pretrained(
     """A base that has learned other pictures, then Dense layers that learn these.
 
     Inputs are images `(batch, height, width, channels)`, 0 to 1; grey ones are repeated for the three channels. The
-    base's batch normalisation stays as it is, also where the base learns on, unless it starts without weights. The
-    book's net on VGG16 (DLwP 5.3.1) is `base: vgg16, preprocessing: none, pooling: flatten, hidden: [256], dropout:
-    0.5`.
+    base's batch normalisation stays as it is, also where the base learns on, unless it starts without weights. For data
+    without targets it is the base alone. The book's net on VGG16 (DLwP 5.3.1) is `base: vgg16, preprocessing: none,
+    pooling: flatten, hidden: [256], dropout: 0.5`.
 
     Args:
         spec: What the data looks like.
@@ -91,6 +91,8 @@ def pretrained(
         unfreeze(net, "all" if trainable is True else str(trainable), key=("model", "trainable"))
     pixels = inputs if spec.input.shape[-1] == 3 else keras.layers.Concatenate(name="three_channels")([inputs] * 3)
     maps = net(_scaled(pixels, known.scaling) if preprocessing == "base" else pixels)
+    if not spec.tasks:
+        return keras.Model(inputs, maps, name="pretrained")
     pools = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
     found = pools.get(pooling, keras.layers.Flatten)()(maps)
     if dropout and not hidden:
