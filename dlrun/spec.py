@@ -14,6 +14,7 @@ Row = int  # 0 or more
 Fraction = float  # from 0 up to, not including, 1: rates of dropout
 Regularizer = Any  # "l2", or a one-key mapping such as {L2: {l2: 0.001}}
 Initializer = Any  # "he_normal", or a one-key mapping such as {RandomNormal: {stddev: 0.05}}
+Optimizer = Any  # "adam", or a one-key mapping such as {RMSprop: {learning_rate: 0.001}}
 Nodes = dict[str, Any]  # a graph of Keras layers, as dlrun.graphs reads it
 Layers = list[Any]  # Keras layers: "Flatten", or one-key mappings such as {Dense: {units: 32}}
 Transforms = list[Any]  # registered transforms: "standardise", or one-key mappings

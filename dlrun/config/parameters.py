@@ -201,7 +201,7 @@ def _check_special(report: Report, key: Key, wanted: Type, value: Any) -> Any:
         return {k: _check_special(report, (*key, k), wanted.arguments[1], item) for k, item in value.items()}
     if wanted.name == "Activation":
         return check_activation(report, key, value)
-    if wanted.name in ("Regularizer", "Initializer"):
+    if wanted.name in ("Regularizer", "Initializer", "Optimizer"):
         return check_object(report, wanted.name.lower() + "s", key, value)
     if wanted.name == "Layers":
         return check_layers(report, key, value)

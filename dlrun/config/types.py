@@ -14,7 +14,7 @@ from dlrun.errors import Key
 PATHS = ("DataPath", "WordVectors")
 SPECIAL = (
     *("Activation", "Regularizer", "Initializer", "Layers", "Nodes", "Transforms", "Augment", "BaseWeights"),
-    "Estimator",
+    *("Estimator", "Optimizer"),
     *PATHS,
 )
 _WORDS = {
@@ -34,6 +34,7 @@ _WORDS = {
     "Activation": ("the name of a Keras activation", "Keras activations"),
     "Regularizer": ("a Keras regularizer", "Keras regularizers"),
     "Initializer": ("a Keras initializer", "Keras initializers"),
+    "Optimizer": ("a Keras optimizer", "Keras optimizers"),
     "Layers": ("a list of Keras layers", "lists of Keras layers"),
     "Nodes": ("a mapping of nodes", "mappings of nodes"),
     "Transforms": ("a list of transforms", "lists of transforms"),

@@ -1,8 +1,8 @@
-"""Gradients by inputs and activations, which Keras has no function of its own for: one file per backend."""
+"""Gradients by inputs, activations and chosen weights, for which Keras has no function: one file per backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +15,17 @@ def gradient(function: Callable[[Any], tuple[Any, Any]], at: Any) -> tuple[Any, 
     Zeros where the number does not depend on it.
     """
     found: tuple[Any, Any] = _backend_module().gradient(function, at)
+    return found
+
+
+def weight_gradients(
+    function: Callable[[], tuple[Any, Any]], weights: Sequence[Any], model: keras.Model
+) -> tuple[list[Any], Any, Any]:
+    """The gradients of the number that `function` returns first by these `weights` of `model` alone, that number, and
+    what it returns second. It may call the model in training, for a `train_step`; on JAX inside a
+    `keras.StatelessScope` that knows all variables of the model.
+    """
+    found: tuple[list[Any], Any, Any] = _backend_module().weight_gradients(function, weights, model)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,17 @@ def gradient(function: Callable[[Any], tuple[Any, Any]], at: Any) -> tuple[Any, 
         tape.watch(at)
         value, further = function(at)
     return tape.gradient(value, at, unconnected_gradients=tf.UnconnectedGradients.ZERO), further
+
+
+def weight_gradients(
+    function: Callable[[], tuple[Any, Any]], weights: Sequence[Any], _model: keras.Model
+) -> tuple[list[Any], Any, Any]:
+    """The gradients of what `function` returns first by these weights, that number, and what it returns second."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        for weight in weights:
+            tape.watch(weight.value)
+        value, further = function()
+    return tape.gradient(value, [weight.value for weight in weights]), value, further
 
 
 def compiled(function: Callable[..., Any], _model: keras.Model) -> Callable[..., Any]:
