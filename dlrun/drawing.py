@@ -25,6 +25,7 @@ plain_texts = matplotlib.rc_context({"text.parse_math": False})
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
 # Told apart also by readers who see fewer colours, after Okabe and Ito (2008), darker for thin lines.
 OVERLAID = ("#0063b1", "#c2500a", "#00795a", "#a83279", "#5b4db5", "#8a6d00", "#007b94", "#4d5663")
+MOST_COLOURS = 20  # of labels that can be told apart
 LINES, MARKS = ("-", "--", ":"), ("o", "+", "s", "x", "^", "d", "v", "*")
 
 
@@ -238,6 +239,28 @@ def draw_parallel(
     plot.spines[["top", "right", "left", "bottom"]].set_visible(False)
     plot.legend(frameon=False, loc="upper right", fontsize=8)
     figure.savefig(path, dpi=120)
+
+
+@plain_texts
+def draw_codes(codes: Any, labels: Any, names: Sequence[str], path: Path) -> None:
+    """Points, arrays `(n, axes)`, by their first two axes, each in the colour of its label `(n,)`, where labels are
+    known; `names` are those of the labels.
+    """
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    across, up = codes[:, 0], codes[:, min(1, codes.shape[1] - 1)]
+    look: dict[str, Any] = {"s": 4, "alpha": 0.6, "linewidths": 0}
+    if labels is None or len(names) > MOST_COLOURS:
+        axes.scatter(across, up, color=BLUE, **look)
+    else:
+        for number, name in enumerate(names):
+            own, colour = labels == number, colormaps["tab10" if len(names) <= 10 else "tab20"](number)
+            axes.scatter(across[own], up[own], color=colour, label=shortened(name, 20), **look)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8, markerscale=3)
+    axes.set(xlabel="axis 1 of the code", ylabel="axis 2 of the code")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    figure.savefig(path, dpi=100)
 
 
 def _scaled(axis: Axis, values: Sequence[object]) -> tuple[list[float], list[tuple[float, str]]]:

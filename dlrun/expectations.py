@@ -27,6 +27,8 @@ def measure(expect: Expect, metrics: Mapping[str, Any], history: History) -> flo
         return _number(metrics.get(name))
     if name.startswith(BASELINE):
         return baseline(name.removeprefix(BASELINE), metrics)
+    if name in (metrics.get("measures") or {}):
+        return _number(metrics["measures"][name])
     value = None if name.startswith(TEST) else _at(expect, metrics, history)
     return None if value is None else value * _unit(name, metrics)
 

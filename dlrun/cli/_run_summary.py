@@ -38,6 +38,8 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in metrics["best"].items():
         if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
             rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
+    for name, value in metrics.get("measures", {}).items():
+        rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
     rows += _original_units(metrics)
     sample = run.record().get("sample_data")
     rows += [] if sample else _stated(metrics)

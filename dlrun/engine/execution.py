@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -37,13 +37,16 @@ BeginStage = Callable[[int, int], None]  # the number of a stage, and how many e
 @dataclass(frozen=True)
 class Outcome:
     """What a routine returns: history (epoch 1 first) and the best epoch, counted from 1; the parameters of its model,
-    where it has any to count.
+    where it has any to count. `measures` are figures of the best weights that no epoch logs, and `levels` the baselines
+    of some of them.
     """
 
     progress: Progress
     monitor: str
     mode: str
     parameters: int | None
+    measures: dict[str, float] = field(default_factory=dict)
+    levels: dict[str, float] = field(default_factory=dict)
 
 
 class _EpochClock(keras.callbacks.Callback):

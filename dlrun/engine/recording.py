@@ -71,7 +71,9 @@ def run_metrics(experiment: Experiment, outcome: Outcome, seconds: float) -> dic
         "best_epoch": progress.best_epoch,
         "best": best,
         "last": progress.history[-1] if progress.history else {},
-        "baselines": {name: level for name, level in levels.items() if name.startswith("val_") == validated},
+        "measures": outcome.measures,
+        "baselines": {name: level for name, level in levels.items() if name.startswith("val_") == validated}
+        | outcome.levels,
         "best_original": in_original_units(best, experiment.data),
         "baselines_original": _original_baselines(experiment.data, split, config.seed),
         "units": _units(best, experiment.data),
