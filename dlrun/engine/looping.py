@@ -59,13 +59,11 @@ class LoopRecorder:
         self._newest = self._taken(state)
 
     def end_iteration(self, row: Mapping[str, float], state: State, *, last: bool) -> None:
-        """Count an iteration as done. Raises TrainingError when its loss is not finite, Interrupted when a stop was
-        asked for; a resumed run then goes on with `state`.
+        """Count an iteration as done, after which a run goes on with `state`. Raises TrainingError when its loss is not
+        finite, Interrupted when a stop was asked for.
         """
         row = {name: float(value) for name, value in row.items()}
-        broken = [name for name, value in row.items() if not math.isfinite(value)]
-        if broken:
-            raise TrainingError(f"{broken[0]} is {row[broken[0]]} in iteration {self.progress.epochs + 1}", kind="nan")
+        self.check_finite(row)
         now = time.perf_counter()
         seconds, self._began = now - self._began, now
         self.progress.end_epoch(row, seconds, stopped=last)
@@ -76,6 +74,12 @@ class LoopRecorder:
             self._write()
         if not last:
             self.check_stop()
+
+    def check_finite(self, row: Mapping[str, float]) -> None:
+        """Raise TrainingError when a loss is not finite."""
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise TrainingError(f"{name} is {value} in iteration {self.progress.epochs + 1}", kind="nan")
 
     def check_stop(self) -> None:
         """End the run when a signal asked for it. Raises Interrupted."""
