@@ -117,7 +117,7 @@ def _work(config: Config, run: RunDir, emit: OnEvent, *, resumed: bool) -> tuple
     save_preprocessing(data, run.preprocess)
     rows = {name: len(indices) for name, indices in data.splits.items()}
     run.update(data=data.fingerprint, split={"kind": data.split_kind, **rows}, notes=data.notes)
-    tasks = ", ".join(task.kind for task in data.spec.tasks.values())
+    tasks = ", ".join(task.kind for task in data.spec.tasks.values()) or "no targets"
     emit(DataReady(config.data.name, tasks, rows, {name: spec.shape for name, spec in data.spec.inputs.items()}))
     for note in data.notes:
         emit(Note(note))

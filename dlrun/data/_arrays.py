@@ -18,12 +18,18 @@ from dlrun.errors import DataError, listing
 from dlrun.spec import Augmentation, InputSpec
 
 
+def centre(values: Any) -> Any:
+    """Numbers from 0 to 1 as numbers from -1 to 1."""
+    return values * 2.0 - 1.0
+
+
 @encoder("array")
 class ArrayEncoder(Encoder):
     """One numeric input: rests in `dtype`, becomes `float32 / divide_by` of the given shape in the batch.
 
     `shape` is that of a row for the model, `transforms` (YAML form) learn from the training rows, each row flattened;
-    with them the rows rest as float32, since what they make of whole numbers are none.
+    with them the rows rest as float32, since what they make of whole numbers are none. `centred` maps 0 to 1, which
+    pictures are after the division, to -1 to 1.
     `value_range` is what raw values must lie in; `predict` checks it. With a `vocabulary_size` the numbers are ids
     below it, int32 in the batch. `augmentation` varies pictures of training.
     """
@@ -39,11 +45,13 @@ class ArrayEncoder(Encoder):
         transforms: Sequence[Any] = (),
         vocabulary_size: int | None = None,
         augmentation: Augmentation | None = None,
+        centred: bool = False,
     ) -> None:
         self.name = name
         self.shape = tuple(shape)
         self.dtype = dtype
         self.divide_by = divide_by
+        self.centred = centred
         self.value_range = tuple(value_range) if value_range else None
         self.vocabulary_size = vocabulary_size
         self.augmentation = augmentation  # for training, and no part of the state
@@ -74,7 +82,8 @@ class ArrayEncoder(Encoder):
             return ops.cast(gathered, "int32")
         values = ops.cast(gathered, "float32")
         # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
-        return values * np.float32(1 / self.divide_by) if self.divide_by != 1 else values
+        values = values * np.float32(1 / self.divide_by) if self.divide_by != 1 else values
+        return centre(values) if self.centred else values
 
     def augment(self, inputs: Any, seed: Any) -> Any:
         """Pictures, varied at random if so asked."""
@@ -107,6 +116,7 @@ class ArrayEncoder(Encoder):
             "shape": list(self.shape),
             "dtype": self.dtype,
             "divide_by": self.divide_by,
+            **({"centred": True} if self.centred else {}),
             "value_range": self.value_range,
             "transforms": self.chain.get_state(),
             "vocabulary_size": self.vocabulary_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.data._augmentation import read_augmentation
+from dlrun.data._class_choice import choose_classes
 from dlrun.data._dataset import Dataset
 from dlrun.data._idx import read_idx
 from dlrun.data._npz import read_array
@@ -18,7 +19,6 @@ from dlrun.data._published import check_published
 from dlrun.data._sources import DataContext, Download
 from dlrun.errors import DataError
 from dlrun.seeds import child_seed
-from dlrun.spec import Task
 
 Parts = dict[str, tuple[np.ndarray, np.ndarray]]  # images and labels by "train" and "test"
 COUNTS = {"train": 2000, "test": 1000}  # rows of the generated stand-in
@@ -43,32 +43,37 @@ class Published:
     first: Mapping[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What a config may ask of such a set: rows as vectors, variations, some classes alone, values from -1 to 1."""
+
+    flat: bool = False
+    augment: Mapping[str, Any] | None = None
+    classes: Sequence[str | int] | None = None
+    centred: bool = False
+
+
 def image_dataset(
-    context: DataContext,
-    published: Published,
-    parts: Parts,
-    files: list[Path],
-    flat: bool,
-    augment: Mapping[str, Any] | None = None,
+    context: DataContext, published: Published, parts: Parts, files: list[Path], wishes: Wishes
 ) -> Dataset:
-    """The dataset of these parts, checked; images rest as bytes and come as shares of 255."""
+    """The dataset of these parts, checked; images rest as bytes and come as shares of 255, centred or not."""
     for part, (images, labels) in parts.items():
         if not context.sample:
             _check(published, files[0], part, images, labels)
-    shape = (int(np.prod(published.shape)),) if flat else published.shape
-    augmentation = read_augmentation(augment, shape)
-    training = len(parts["train"][1])
+    shape = (int(np.prod(published.shape)),) if wishes.flat else published.shape
+    augmentation = read_augmentation(wishes.augment, shape)
     images = np.concatenate([images for images, _ in parts.values()])
     labels = np.concatenate([labels.reshape(-1) for _, labels in parts.values()])
+    rows, targets, tasks = choose_classes(labels, published.target, published.labels, wishes.classes)
+    training = int((rows < len(parts["train"][1])).sum())
+    look: dict[str, Any] = {"dtype": "uint8", "divide_by": 255.0, "value_range": (0, 255), "centred": wishes.centred}
     return Dataset(
         name=published.name,
-        raw={"image": images.reshape(-1, *shape)},
-        targets={published.target: labels.astype("int32")},
-        encoder=ArrayEncoder(
-            "image", shape, dtype="uint8", divide_by=255.0, value_range=(0, 255), augmentation=augmentation
-        ),
-        tasks={published.target: Task("multiclass", labels=published.labels)},
-        parts={"training": np.arange(training), "test": np.arange(training, len(labels))},
+        raw={"image": images.reshape(-1, *shape) if len(rows) == len(labels) else images[rows].reshape(-1, *shape)},
+        targets=targets,
+        encoder=ArrayEncoder("image", shape, augmentation=augmentation, **look),
+        tasks=tasks,
+        parts={"training": np.arange(training), "test": np.arange(training, len(rows))},
         files=files,
         generated=context.sample,
         notes=[f"the images are a small generated stand-in (--sample), not {published.title}"]

@@ -92,6 +92,7 @@ def check_classes(pictures: Sequence[Picture], without: Sequence[str], place: st
         raise DataError(
             f"{place}: all {len(pictures):,} images belong to one class, {labels[0]!r}",
             expected="at least two folders of images, or file names such as cat.0.jpg and dog.0.jpg",
+            hint=f"data.classes: [{labels[0]}] takes one class alone, which an autoencoder or a GAN learns",
         )
     learned = {p.label for p in pictures if p.part in ("", "training")}
     lacking = [label for label in labels if label not in learned]

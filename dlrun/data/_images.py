@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlrun.data._arrays import ArrayEncoder
+from dlrun.data._arrays import ArrayEncoder, centre
 from dlrun.data._augmentation import vary
 from dlrun.data._dataset import Arrays, Encoder, encoder
 from dlrun.data._image_decoding import Look, decode_all
@@ -25,9 +25,11 @@ MOST_BYTES = 2 * 2**30  # of decoded images that one prediction takes
 class ImageEncoder(Encoder):
     """Images that rest as bytes `(rows, height, width, channels)` and come as shares of 255, float32."""
 
-    def __init__(self, look: Look, augmentation: Augmentation | None = None) -> None:
-        """`augmentation` is for training and no part of the state: nothing else may vary pictures."""
-        self.look, self.augmentation = look, augmentation
+    def __init__(self, look: Look, augmentation: Augmentation | None = None, *, centred: bool = False) -> None:
+        """`augmentation` is for training and no part of the state: nothing else may vary pictures. `centred` ones come
+        as -1 to 1.
+        """
+        self.look, self.augmentation, self.centred = look, augmentation, centred
 
     def inputs(self) -> dict[str, InputSpec]:
         """The only input, float32."""
@@ -38,9 +40,10 @@ class ImageEncoder(Encoder):
         return {NAME: raw[NAME]}
 
     def batch(self, arrays: Mapping[str, Any], indices: Any) -> Any:
-        """`(batch, height, width, channels)`, 0 to 1."""
+        """`(batch, height, width, channels)`, 0 to 1, or -1 to 1."""
         # A product, because graph optimisers turn a division by a constant into one and eager execution does not.
-        return ops.cast(ops.take(arrays[NAME], indices, axis=0), "float32") * np.float32(1 / 255)
+        values = ops.cast(ops.take(arrays[NAME], indices, axis=0), "float32") * np.float32(1 / 255)
+        return centre(values) if self.centred else values
 
     def augment(self, inputs: Any, seed: Any) -> Any:
         """The images, varied at random if so asked."""
@@ -78,13 +81,14 @@ class ImageEncoder(Encoder):
         return str(raw["file"][row])
 
     def get_state(self) -> dict[str, Any]:
-        """How images are decoded."""
-        return self.look.state()
+        """How images are decoded, and whether they are centred."""
+        return {**self.look.state(), **({"centred": True} if self.centred else {})}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ImageEncoder:
         """The encoder as it was when its state was taken."""
-        return cls(Look(**state))
+        look = {name: value for name, value in state.items() if name != "centred"}
+        return cls(Look(**look), centred=state.get("centred", False))
 
 
 def _wanted(paths: Sequence[str | Path]) -> list[tuple[Source, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 import dlrun
 from dlrun.data._archives import check_plain, open_tar
-from dlrun.data._class_images import Parts, Published, generated_parts, image_dataset, read_npz_parts
+from dlrun.data._class_images import Parts, Published, Wishes, generated_parts, image_dataset, read_npz_parts
 from dlrun.data._dataset import Dataset
 from dlrun.data._npz import read_pickled
 from dlrun.data._sources import DataContext, Download
@@ -41,27 +41,34 @@ CIFAR10 = Published(
 
 
 @dlrun.dataset("cifar10")
-def cifar10(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
+def cifar10(
+    context: DataContext,
+    *,
+    flat: bool = False,
+    classes: list[str | int] | None = None,
+    centred: bool = False,
+    augment: Augment | None = None,
+) -> Dataset:
     """50,000 + 10,000 pictures of 32x32 colour values, 10 kinds of objects. Reads cifar-10-python.tar.gz, or unpacked.
 
     A file cifar10.npz with x_train, y_train, x_test and y_test does as well.
     `flat`: rows of shape `(3072,)` for dense layers instead of `(32, 32, 3)`.
-    `augment`: random variations of training pictures, as for image_folder.
+    `classes`, `centred`, `augment`: some classes alone, values from -1 to 1, random variations, as for image_folder.
     Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
+    wishes = Wishes(flat, augment, classes, centred)
     if context.sample:
-        return image_dataset(context, CIFAR10, generated_parts(context, CIFAR10), [], flat, augment)
+        return image_dataset(context, CIFAR10, generated_parts(context, CIFAR10), [], wishes)
     path = context.find_file("cifar10.npz", "cifar10")
     if path:
-        return image_dataset(context, CIFAR10, read_npz_parts(path), [path], flat, augment)
+        return image_dataset(context, CIFAR10, read_npz_parts(path), [path], wishes)
     folder = context.find_file(FOLDER, "cifar10") or context.find_file(FOLDER, "cifar10", CACHE_FOLDER)
     if folder:
         files = [folder / name for names in BATCHES.values() for name in names]
-        return image_dataset(
-            context, CIFAR10, _parts(folder, lambda name: _read_file(folder / name)), files, flat, augment
-        )
+        parts = _parts(folder, lambda name: _read_file(folder / name))
+        return image_dataset(context, CIFAR10, parts, files, wishes)
     path = context.locate_file("cifar-10-python.tar.gz", "cifar10", ARCHIVE)
-    return image_dataset(context, CIFAR10, _parts(path, _read_archive(path).__getitem__), [path], flat, augment)
+    return image_dataset(context, CIFAR10, _parts(path, _read_archive(path).__getitem__), [path], wishes)
 
 
 def _parts(path: Path, read: Callable[[str], bytes]) -> Parts:

@@ -6,6 +6,7 @@ import dlrun
 from dlrun.data._class_images import (
     IDX,
     Published,
+    Wishes,
     generated_parts,
     image_dataset,
     locate_idx,
@@ -41,17 +42,25 @@ FASHION_MNIST = Published(
 
 
 @dlrun.dataset("fashion_mnist")
-def fashion_mnist(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
+def fashion_mnist(
+    context: DataContext,
+    *,
+    flat: bool = False,
+    classes: list[str | int] | None = None,
+    centred: bool = False,
+    augment: Augment | None = None,
+) -> Dataset:
     """60,000 + 10,000 pictures of clothes of 28x28 grey values. Reads the four idx files or fashion_mnist.npz.
 
     `flat`: rows of shape `(784,)` for dense layers instead of `(28, 28, 1)`.
-    `augment`: random variations of training pictures, as for image_folder.
+    `classes`, `centred`, `augment`: some classes alone, values from -1 to 1, random variations, as for image_folder.
     Source: Xiao, Rasul, Vollgraf, Fashion-MNIST, arXiv:1708.07747, 2017.
     """
+    wishes = Wishes(flat, augment, classes, centred)
     if context.sample:
-        return image_dataset(context, FASHION_MNIST, generated_parts(context, FASHION_MNIST), [], flat, augment)
+        return image_dataset(context, FASHION_MNIST, generated_parts(context, FASHION_MNIST), [], wishes)
     path = context.find_file("fashion_mnist.npz", "fashion_mnist")
     if path:
-        return image_dataset(context, FASHION_MNIST, read_npz_parts(path), [path], flat, augment)
+        return image_dataset(context, FASHION_MNIST, read_npz_parts(path), [path], wishes)
     files = locate_idx(context, "fashion_mnist", FILES)
-    return image_dataset(context, FASHION_MNIST, read_idx_parts(files), files, flat, augment)
+    return image_dataset(context, FASHION_MNIST, read_idx_parts(files), files, wishes)

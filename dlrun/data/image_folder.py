@@ -9,6 +9,7 @@ import numpy as np
 
 import dlrun
 from dlrun.data._augmentation import read_augmentation
+from dlrun.data._class_choice import choose_classes, wanted_classes
 from dlrun.data._dataset import Dataset
 from dlrun.data._decoded import decoded_images
 from dlrun.data._image_decoding import Look
@@ -26,7 +27,7 @@ from dlrun.data._image_layout import (
 from dlrun.data._images import NAME, ImageEncoder
 from dlrun.data._sources import DataContext
 from dlrun.errors import DataError, listing
-from dlrun.spec import Augment, Count, DataPath, Fraction, Task
+from dlrun.spec import Augment, Count, DataPath, Fraction
 
 MOST_SIDE = 4096  # pixels
 TARGET = "label"
@@ -45,6 +46,8 @@ def image_folder(
     per_class: dict[Literal["training", "validation", "test"], Count | Fraction] = {},  # noqa: B006  not changed
     scale_per_class: bool = False,
     max_images: int | None = None,
+    classes: list[str | int] | None = None,
+    centred: bool = False,
     augment: Augment | None = None,
     unreadable_fraction: float = 0.05,
     memory_limit_mib: int = 2048,
@@ -59,6 +62,8 @@ def image_folder(
     book's 0-999, 1000-1499, 1500-1999 is `{training: 1000, validation: 500, test: 500}` (DLwP 5.2.2).
     `scale_per_class`: takes fewer for every part alike, with a note, where a class has not so many files.
     `max_images`: the first files of every class in turn until there are so many.
+    `classes`: only these; of one alone there is nothing to tell, as for autoencoders and GANs.
+    `centred`: values from -1 to 1 instead of 0 to 1.
     `augment`: random variations of training pictures: rotation (degrees), width_shift, height_shift, shear (radians),
     zoom, horizontal_flip, fill_mode, interpolation (DLwP 5.2.5).
     `unreadable_fraction`: the share of files that may be broken; they are left out with a note.
@@ -68,8 +73,8 @@ def image_folder(
         raise DataError("there is no generated stand-in for your own images", hint="run it without --sample")
     _check_options(height, width, max_images, unreadable_fraction, memory_limit_mib)
     source = open_source(context.locate(path))
-    pictures, notes = _pictures(source, label_from, dict(per_class.items()), max_images, scale_per_class)
-    labels = check_classes(pictures, [], str(source.path))
+    pictures, notes = _pictures(source, label_from, dict(per_class.items()), max_images, scale_per_class, classes)
+    labels = sorted({p.label for p in pictures})
     look = Look(height, width, color, interpolation)
     names = [p.name for p in pictures]
     found = decoded_images(source, names, look, memory_limit_mib << 20)
@@ -80,13 +85,13 @@ def image_folder(
     if isinstance(found.images, np.memmap):
         notes.append(f"the images ({found.images.nbytes >> 20:,} MiB) are read from the cache file, not from memory")
     codes = np.array([labels.index(p.label) for p in pictures])
-    binary = len(labels) == 2
+    _, targets, tasks = choose_classes(codes, TARGET, labels, None)
     return Dataset(
         name="image_folder",
         raw={NAME: found.images},
-        targets={TARGET: codes.astype("float32" if binary else "int32")},
-        encoder=ImageEncoder(look, read_augmentation(augment, look.shape)),
-        tasks={TARGET: Task("binary" if binary else "multiclass", labels=tuple(labels))},
+        targets=targets,
+        encoder=ImageEncoder(look, read_augmentation(augment, look.shape), centred=centred),
+        tasks=tasks,
         parts=_parts(pictures),
         columns={"file": np.array([p.name for p in pictures], object)},
         files=[source.path],
@@ -114,7 +119,12 @@ def _check_options(height: int, width: int, max_images: int | None, fraction: fl
 
 
 def _pictures(
-    source: Stored, label_from: str, per_class: dict[str, int | float], max_images: int | None, scale: bool
+    source: Stored,
+    label_from: str,
+    per_class: dict[str, int | float],
+    max_images: int | None,
+    scale: bool,
+    classes: list[str | int] | None,
 ) -> tuple[list[Picture], list[str]]:
     """The images to use, in the order of the rows, and notes on files that are none."""
     images, others = image_names(source)
@@ -122,7 +132,11 @@ def _pictures(
     notes = []
     if others:
         notes.append(f"{len(others):,} files are no images and left out: {listing(others, 3)}")
-    check_classes(pictures, without, str(source.path))
+    if classes is not None:
+        chosen = wanted_classes(sorted({p.label for p in pictures}), classes)
+        pictures = [p for p in pictures if p.label in chosen]
+    if classes is None or len(chosen) > 1:
+        check_classes(pictures, without, str(source.path))
     if without:
         notes.append(f"{len(without):,} images have no class and are left out: {listing(without, 3)}")
     if per_class and scale:

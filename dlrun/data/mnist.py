@@ -5,6 +5,7 @@ from __future__ import annotations
 import dlrun
 from dlrun.data._class_images import (
     Published,
+    Wishes,
     find_idx,
     generated_parts,
     image_dataset,
@@ -32,18 +33,26 @@ MNIST = Published(
 
 
 @dlrun.dataset("mnist")
-def mnist(context: DataContext, *, flat: bool = False, augment: Augment | None = None) -> Dataset:
+def mnist(
+    context: DataContext,
+    *,
+    flat: bool = False,
+    classes: list[str | int] | None = None,
+    centred: bool = False,
+    augment: Augment | None = None,
+) -> Dataset:
     """60,000 + 10,000 handwritten digits of 28x28 grey values. Reads mnist.npz or the four idx files.
 
     `flat`: rows of shape `(784,)` for dense layers (DLwP 2.1) instead of `(28, 28, 1)`.
-    `augment`: random variations of training pictures, as for image_folder.
+    `classes`, `centred`, `augment`: some classes alone, values from -1 to 1, random variations, as for image_folder.
     Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits, 1998.
     """
+    wishes = Wishes(flat, augment, classes, centred)
     if context.sample:
-        return image_dataset(context, MNIST, generated_parts(context, MNIST), [], flat, augment)
+        return image_dataset(context, MNIST, generated_parts(context, MNIST), [], wishes)
     path = context.find_file("mnist.npz", "mnist")
     files = [] if path else find_idx(context, "mnist")
     if files:
-        return image_dataset(context, MNIST, read_idx_parts(files), files, flat, augment)
+        return image_dataset(context, MNIST, read_idx_parts(files), files, wishes)
     path = path or context.locate_file("mnist.npz", "mnist", ARRAYS)
-    return image_dataset(context, MNIST, read_npz_parts(path), [path], flat, augment)
+    return image_dataset(context, MNIST, read_npz_parts(path), [path], wishes)
