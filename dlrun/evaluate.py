@@ -154,7 +154,7 @@ def _predict(
 ) -> tuple[dict[str, np.ndarray], Losses, dict[str, Losses]]:
     """Outputs `(rows, units)` by task, the loss of several together, and the losses of each task."""
     tasks = data.spec.tasks
-    if config.routine.name == "fit":
+    if config.routine.name in ("fit", "language_model"):
         chosen = choose_outputs(config, tasks)
         losses = {name: output.loss for name, output in chosen.items() if output.loss is not None}
         feeder = Feeder.of(with_labels_for(losses, data))

@@ -110,6 +110,10 @@ PARAMETERS = {
     "sepconv_small": 38_949,
     "sepconv_small_as_printed": 38_949,
     "hyperparameter_search": 65 * 64 + 65 * 64 + 650,
+    "char_lstm_nietzsche": 102_585,
+    "char_lstm_nietzsche_as_printed": 102_585,
+    "char_gru_stacked_nietzsche": 71_808 + 99_072 + 7_353,
+    "char_conv1d_nietzsche": 36_608 + 2 * 82_048 + 29_241,
 }
 
 
@@ -138,11 +142,19 @@ def _spec(config):
         shape = InputSpec((32, 32, 3))
     elif data.name == "timeseries_csv":
         shape = InputSpec((options["lookback"] // options["step"], 14))
+    elif data.name == "text_corpus":
+        shape = InputSpec((options["maxlen"], 57))
     else:
         shape = InputSpec((13,))
     regression = Task("regression")
     known = {"boston_housing": regression, "timeseries_csv": regression}
-    task = {**known, "mnist": _classes(10), "cifar10": _classes(10), "reuters": _classes(46)}.get(data.name)
+    task = {
+        **known,
+        "mnist": _classes(10),
+        "cifar10": _classes(10),
+        "text_corpus": _classes(57),
+        "reuters": _classes(46),
+    }.get(data.name)
     return DataSpec({"input": shape}, {"label": task} if task else binary)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dlrun.data import (  # noqa: F401  registers the encoders that runs may hold
     _arrays,
+    _corpus,
     _images,
     _series,
     _several_arrays,

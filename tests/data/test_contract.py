@@ -35,6 +35,12 @@ def text_options(folder):
     return {"path": str(folder / "texts"), "encoding": "sequence", "maxlen": 3}
 
 
+def corpus_options(folder):
+    """Options of a running text."""
+    (folder / "corpus.txt").write_text("the cat sat on the mat. " * 20)
+    return {"path": str(folder / "corpus.txt"), "maxlen": 8, "test": 0.1}
+
+
 def image_options(folder):
     """Options of a folder with images of two classes."""
     return {"path": str(write_classes(folder / "images", rows=12)), "height": 6, "width": 5}
@@ -52,6 +58,7 @@ OWN_FILES = {
     "timeseries_csv": lambda folder: file_options(folder, SERIES, target="heat", lookback=12, step=3, delay=2),
     "text_csv": lambda folder: file_options(folder, TEXTS, text="review", label="mood", num_words=30),
     "text_folder": text_options,
+    "text_corpus": corpus_options,
     "image_folder": image_options,
     "npz": array_options,
 }
