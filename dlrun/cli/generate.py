@@ -26,6 +26,12 @@ def generate(
     ] = None,
     length: Annotated[int | None, typer.Option(min=1, help="Texts: characters or words of each.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, max=10_000, help="How many.")] = None,
+    interpolate: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Autoencoders: from pictures of class A to such of B.")
+    ] = None,
+    concept: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Autoencoders: pictures of class A, with what B has more added.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="All that is random hangs on it.")] = 1,
     weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
     output: Annotated[
@@ -46,6 +52,8 @@ def generate(
         "temperature": None if temperature is None else _numbers(temperature, "--temperature"),
         "length": length,
         "samples": samples,
+        "interpolate": interpolate,
+        "concept": concept,
     }
     options = {name: value for name, value in stated.items() if value is not None}
     found = find_run(run, outputs)

@@ -14,27 +14,31 @@ from dlrun.drawing import draw_codes
 from dlrun.engine.artefacts import Artefact, ArtefactWriter, list_artefacts
 from dlrun.engine.compiling import check_metric, make_optimizer
 from dlrun.engine.execution import Outcome, train_model
+from dlrun.engine.generating import Generated, Request
 from dlrun.engine.guard_rails import Finding, tell
 from dlrun.engine.model_files import load_model
-from dlrun.engine.resolve import Experiment
+from dlrun.engine.resolve import Experiment, load_data
 from dlrun.engine.saving import replacing
 from dlrun.errors import ConfigError
 from dlrun.files import make_folder
 from dlrun.models.autoencoder import Autoencoder
 from dlrun.routines._codes import codes_of, decoded, labels_of, measure_codes, pictures_of, some_of
+from dlrun.routines._latent_walks import SHARES, STEPS, Walk, normal_codes, two_labels
 from dlrun.routines._picture_grid import draw_grid
 from dlrun.spec import Count
 
 MOST_POINTS = 5_000  # of a scatter
-SHOWN = 10  # pictures with their reconstructions, and steps of an interpolation
+SHOWN = 10  # pictures with their reconstructions
 
 
 @dlrun.routine("vae")
-def vae(experiment: Experiment, *, kl_weight: float = 5e-4, grid: Count = 15, every_epochs: Count = 1) -> Outcome:
+def vae(
+    experiment: Experiment, *, kl_weight: float = 5e-4, grid: Count = 15, pictures_every_epochs: Count = 1
+) -> Outcome:
     """Train the model `autoencoder` to give its inputs back; targets of the data only colour and measure the codes.
 
-    `kl_weight` is the factor of the KL term (DLwP listing 8-26; a plain autoencoder has no such term). Every so many
-    epochs (`every_epochs`) the latent space is drawn: a `grid` of decoded codes a side, and the codes of validation.
+    `kl_weight` is the factor of the KL term (DLwP listing 8-26; a plain autoencoder has no such term). After every
+    `pictures_every_epochs` the latent space is drawn: decoded codes, `grid` a side, and the codes of validation rows.
     """
     labelled = experiment.data
     experiment.data = labelled.without_targets()
@@ -49,7 +53,7 @@ def vae(experiment: Experiment, *, kl_weight: float = 5e-4, grid: Count = 15, ev
     model.optimizer.build(model.trainable_variables)
     monitor = _settle_monitor(experiment, model)
     pictures = LatentPictures(model, labelled, grid)
-    experiment.callbacks.append(ArtefactWriter(experiment.run, pictures.write, every_epochs=every_epochs))
+    experiment.callbacks.append(ArtefactWriter(experiment.run, pictures.write, every_epochs=pictures_every_epochs))
     models = {"": model, "encoder": model.encoder, "decoder": model.decoder}
     outcome = train_model(model, experiment, monitor=monitor, saved_models=models)
     return _measured(experiment, labelled, outcome)
@@ -130,6 +134,8 @@ def _measured(experiment: Experiment, data: Prepared, outcome: Outcome) -> Outco
     if figures["active_axes"] < size:
         tell(experiment, [collapse(int(figures["active_axes"]), size)])
     list_artefacts(run, write_reconstructions(encoder, decoder, data, make_folder(run.artefacts)))
+    codes = codes_of(encoder, data, some_of(data.splits["training"], MOST_POINTS))
+    run.update(codes={"mean": codes.mean(axis=0).tolist(), "std": codes.std(axis=0).tolist()})
     outcome.measures.update(figures)
     outcome.levels.update(levels)
     return outcome
@@ -150,14 +156,36 @@ def write_reconstructions(encoder: keras.Model, decoder: keras.Model, data: Prep
     pictures, codes = pictures_of(data, rows), codes_of(encoder, data, rows)
     beside, between = folder / "reconstructions.png", folder / "interpolation.png"
     draw_grid(np.concatenate([pictures, decoded(decoder, codes)]), beside, columns=len(rows))
-    ways = np.concatenate([straight_way(*pair) for pair in zip(codes[:-1:2], codes[1::2], strict=True)])
-    draw_grid(decoded(decoder, ways), between, columns=SHOWN)
+    ways = np.concatenate([np.linspace(*pair, STEPS) for pair in zip(codes[:-1:2], codes[1::2], strict=True)])
+    draw_grid(decoded(decoder, ways), between, columns=STEPS)
     return [
         Artefact(beside, "pictures of validation, and below them what comes back"),
         Artefact(between, "straight ways from one code to another"),
     ]
 
 
-def straight_way(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Codes `(SHOWN, latent_dim)` from one to the other."""
-    return np.linspace(first, last, SHOWN)
+def generate(
+    request: Request, *, samples: Count = 16, interpolate: str | None = None, concept: str | None = None
+) -> Generated:
+    """Decode random codes; or the straight ways from pictures of a class A to such of B (`interpolate: A,B`); or
+    pictures of A with the mean difference between the codes of B and A added (`concept: A,B`).
+    """
+    if interpolate and concept:
+        raise ConfigError("--interpolate and --concept are two ways; take one of them")
+    decoder = request.model("decoder")
+    if not (interpolate or concept):
+        plain = request.config.model is not None and request.config.model.parameters.get("sampling") == "none"
+        spread = request.run.record().get("codes") if plain else None
+        codes = normal_codes(samples, request.seed, spread, decoder.input_shape[-1])
+        path = draw_grid(decoded(decoder, codes), request.folder / f"samples-{samples}.png")
+        return Generated(files=[path], facts={"codes": codes.tolist()})
+    data = load_data(request.config, request.saved)
+    labels = two_labels(data, "--interpolate" if interpolate else "--concept", interpolate or concept or "")
+    walk = Walk(request.model("encoder"), decoder, data, labels, request.seed)
+    names = [labels_of(data)[1][label] for label in labels]
+    if interpolate:
+        path = request.folder / "interpolation.png"
+        return Generated(files=[draw_grid(walk.between(samples), path, columns=STEPS)], facts={"classes": names})
+    path = draw_grid(walk.along(samples), request.folder / "concept.png", columns=1 + len(SHARES))
+    facts = {"classes": names, "direction": walk.direction.tolist(), "taken_for_the_second": walk.arrivals()}
+    return Generated(files=[path], facts=facts)
