@@ -11,6 +11,7 @@ from dlrun.config.expected import check_expectations, logged_names_expected
 from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
+from dlrun.config.picture_routines import check_picture_routine
 from dlrun.config.schema import Fold
 from dlrun.config.space import check_space
 from dlrun.errors import Key, did_you_mean, listing
@@ -32,6 +33,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     check_space(report, plain)
     check_graph(report, plain)
     check_routine(report, plain)
+    check_picture_routine(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":
@@ -53,7 +55,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
 def check_trainable(report: Report, plain: dict[str, Any]) -> None:
     """Report what a config lacks that shall be trained."""
     routine = plain.get("routine")
-    if isinstance(routine, dict) and routine.get("name") == "fit" and "model" not in plain:
+    if isinstance(routine, dict) and routine.get("name") in ("fit", "language_model") and "model" not in plain:
         report.add(("model",), "the key `model` is missing", hint="add `model: mlp`; `dlrun list models` shows all")
 
 
