@@ -77,32 +77,32 @@ class _Texts:
     """Prints a text while it comes; of several at once the first one, the others when all have come."""
 
     def __init__(self) -> None:
+        import sys
+
+        self._stdout = sys.stdout  # now: while a plugin may print, stdout is stderr
         self._first: str | None = None
 
     def __call__(self, title: str, piece: str) -> None:
         if self._first is None:
             self._first = title
-            _print(f"--- {title}\n", piece)
+            self._print(f"--- {title}\n", piece)
         elif title == self._first:
-            _print(piece)
+            self._print(piece)
 
     def end(self, made: Generated) -> None:
         """Print what has not been printed."""
         if self._first is not None:
-            _print("\n")
+            self._print("\n")
         for title, text in made.texts.items():
             if title != self._first:
-                _print(f"--- {title}\n", text, "\n")
+                self._print(f"--- {title}\n", text, "\n")
 
+    def _print(self, *pieces: str) -> None:
+        """Text at once, without a line's end of its own; its control characters are written out."""
+        from dlrun.errors import visible
 
-def _print(*pieces: str) -> None:
-    """Text on stdout at once, without a line's end of its own; its control characters are written out."""
-    import sys
-
-    from dlrun.errors import visible
-
-    sys.stdout.write("".join(map(visible, pieces)))
-    sys.stdout.flush()
+        self._stdout.write("".join(map(visible, pieces)))
+        self._stdout.flush()
 
 
 def _numbers(text: str, option: str) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,3 +109,24 @@ def drawn_for(seed: int, length: int, samples: int, temperatures: int) -> np.nda
     """
     columns = [np.random.default_rng(child_seed(seed, "sample", number)).random(length) for number in range(samples)]
     return np.tile(np.stack(columns, axis=1), (1, temperatures))
+
+
+def continued_alike(sampler: Sampler, window: np.ndarray, temperatures: Sequence[float], draws: np.ndarray) -> Sampled:
+    """Texts at each temperature that all go on from one window `(maxlen,)`; `draws` are those of `drawn_for`."""
+    heats = np.repeat(np.array(temperatures, "float32"), draws.shape[1] // len(temperatures))
+    return sampler(np.tile(window, (len(heats), 1)), heats, draws)
+
+
+def continued_in_turn(
+    sampler: Sampler, window: np.ndarray, temperatures: Sequence[float], draws: np.ndarray
+) -> Sampled:
+    """As `continued_alike`, but from the second temperature on a text goes on from what the one before has written: the
+    window is not reset (DLwP 8.1.4, listing 8-7 as printed).
+    """
+    parts: list[Sampled] = []
+    samples = draws.shape[1] // len(temperatures)
+    windows = np.tile(window, (samples, 1))
+    for heat, own in zip(temperatures, np.split(draws, len(temperatures), axis=1), strict=True):
+        parts.append(sampler(windows, np.full(samples, heat), own))
+        windows = np.concatenate([windows, parts[-1].codes], axis=1)[:, -len(window) :]
+    return Sampled(np.concatenate([one.codes for one in parts]), np.concatenate([one.entropy for one in parts]))

@@ -17,7 +17,7 @@ from dlrun.engine.artefacts import Artefact, list_artefacts
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.scoring import gives_logits
 from dlrun.files import make_folder, number, write_text
-from dlrun.routines._sampling import Sampled, Sampler, drawn_for
+from dlrun.routines._sampling import Sampled, Sampler, continued_alike, continued_in_turn, drawn_for
 from dlrun.routines._temperature_figure import draw_temperatures
 from dlrun.routines._text_measures import real_word_share, repeated_share, words_in
 from dlrun.seeds import child_seed
@@ -55,7 +55,10 @@ class TextSamples(keras.callbacks.Callback):
         logs.update(bits_per_token(logs, self._encoder.level))
         seed = child_seed(self._seed, "samples", done)
         lead = self._piece(seed)
-        sampled = self._sampled(lead, seed)
+        plan = self._plan
+        draws = drawn_for(seed, plan.length, plan.samples, len(plan.temperatures))
+        go_on = continued_alike if plan.window == "reset" else continued_in_turn
+        sampled = go_on(self._sampler, lead, plan.temperatures, draws)
         measures = self._measures(sampled)
         logs.update({f"{name}_{heat:g}": value for heat, row in measures.items() for name, value in row.items()})
         file = make_folder(self._run.artefacts / "samples") / f"epoch-{done:04d}.txt"
@@ -83,21 +86,6 @@ class TextSamples(keras.callbacks.Callback):
         start = int(self._data.arrays["starts"][row])
         piece: np.ndarray = self._data.shared["codes"][start : start + self._encoder.maxlen]
         return piece.astype("int32")
-
-    def _sampled(self, lead: np.ndarray, seed: int) -> Sampled:
-        plan = self._plan
-        draws = drawn_for(seed, plan.length, plan.samples, len(plan.temperatures))
-        heats = np.repeat(np.array(plan.temperatures, "float32"), plan.samples)
-        windows = np.tile(lead, (len(heats), 1))
-        if plan.window == "reset":
-            return self._sampler(windows, heats, draws)
-        parts = []
-        windows = windows[: plan.samples]
-        for begin in range(0, len(heats), plan.samples):
-            own = slice(begin, begin + plan.samples)
-            parts.append(self._sampler(windows, heats[own], draws[:, own]))
-            windows = np.concatenate([windows, parts[-1].codes], axis=1)[:, -self._encoder.maxlen :]
-        return Sampled(np.concatenate([p.codes for p in parts]), np.concatenate([p.entropy for p in parts]))
 
     def _measures(self, sampled: Sampled) -> dict[float, dict[str, float]]:
         """Per temperature; in texts of words all words are real."""
