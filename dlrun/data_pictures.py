@@ -17,12 +17,12 @@ MOST_POINTS = 3000  # of a drawn series
 
 
 @plain_texts
-def draw_images(images: np.ndarray, titles: Sequence[str], path: Path) -> Path:
+def draw_images(images: np.ndarray, titles: Sequence[str], path: Path, *, columns: int = 5) -> Path:
     """A grid of images `(n, height, width, 1 or 3)`; all share one scale, black the lowest value, white the highest."""
     low, high = float(images.min()), float(images.max())
     scale = (0.0, 1.0) if low >= 0 and 0.5 < high <= 1 else (0.0, 255.0) if low >= 0 and high > 50 else (low, high)
     shown = np.clip((images.astype("float32") - scale[0]) / ((scale[1] - scale[0]) or 1), 0, 1)
-    columns = min(5, len(images))
+    columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.7 * columns, 1.95 * rows), layout="constrained")
     for place, image in enumerate(shown):

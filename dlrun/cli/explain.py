@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlrun.explain import Explanation
 
 SHOWN = 8  # files of a kind in the table; --json has all
-KINDS = "activations, filters, heatmaps, saliency, words, importance, mistakes"
+KINDS = "activations, filters, heatmaps, saliency, words, importance, mistakes, attack"
 
 
 def explain(
@@ -26,7 +26,7 @@ def explain(
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Your own pictures or texts. None: rows of the validation part."),
     ] = None,
-    what: Annotated[str, typer.Option(metavar="KIND,...", help=f"Of {KINDS}. Default: all that fit.")] = "",
+    what: Annotated[str, typer.Option(metavar="KIND,...", help=f"Of {KINDS}. Default: all that fit but attack.")] = "",
     layer: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Which layers; in a nested model BASE/NAME. Repeatable."),
@@ -45,6 +45,12 @@ def explain(
     filters: Annotated[int, typer.Option(min=1, help="How many filters of a layer.")] = 16,
     steps: Annotated[int, typer.Option(min=1, help="Steps of gradient ascent for filters.")] = 40,
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures for filters, in pixels.")] = None,
+    attack: Annotated[
+        bool, typer.Option("--attack", help="The kind attack: accuracy on pictures that are changed to mislead.")
+    ] = False,
+    epsilon: Annotated[
+        str, typer.Option(metavar="E,...", help="Sizes of the change for attack, as shares of the pixels' range.")
+    ] = "",
     weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
     seed: Annotated[int, typer.Option(help="Draws the rows, the noise and the permutations.")] = 0,
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
@@ -60,12 +66,13 @@ def explain(
     found.record()  # a damaged or newer run is refused
     config = load_config(found.config_file)
     _options.check_inputs(inputs or [])
+    sizes = _sizes(epsilon)
     _options.start_keras(config, verbose=verbose)
     from dlrun.explain import Options
     from dlrun.explain import explain as run_explain
 
     options = Options(
-        what=[name.strip() for name in what.split(",") if name.strip()],
+        what=[*(name.strip() for name in what.split(",") if name.strip()), *(["attack"] if attack else [])],
         layers=layer or [],
         class_name=class_name,
         task=task,
@@ -77,12 +84,26 @@ def explain(
         filters=filters,
         steps=steps,
         size=size,
+        sizes=sizes,
     )
     explanation = run_explain(found, config, inputs or [], options)
     if as_json:
         print_json({"run": found.id, **explanation.as_dict()})
     else:
         _show(explanation)
+
+
+def _sizes(text: str) -> list[float]:
+    """Raises ConfigError for what is no share above 0."""
+    from dlrun.errors import ConfigError
+
+    try:
+        sizes = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        sizes = [-1.0]
+    if not all(0 < size <= 1 for size in sizes):
+        raise ConfigError("--epsilon takes shares of the range of the pixels", received=text, expected="0.01,0.05")
+    return sizes
 
 
 def _show(explanation: Explanation) -> None:

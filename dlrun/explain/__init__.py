@@ -1,4 +1,4 @@
-"""What a trained model looks at: activations, filters, heat maps, saliency, words, importance, mistakes."""
+"""What a trained model looks at: activations, filters, heat maps, saliency, words, importance, mistakes, attacks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from dlrun.errors import ConfigError, RunDirError, UnknownNameError, did_you_mea
 from dlrun.explain import importance
 from dlrun.explain._subject import Options, Subject, Written, load_subject
 from dlrun.explain.activations import explain_activations
+from dlrun.explain.attack import explain_attack
 from dlrun.explain.filters import explain_filters
 from dlrun.explain.heatmaps import explain_heatmaps
 from dlrun.explain.mistakes import explain_mistakes
@@ -35,7 +36,9 @@ EXPLANATIONS: dict[str, Callable[[Subject], list[Written]]] = {
     "words": explain_words,
     "importance": importance.explain_importance,
     "mistakes": explain_mistakes,
+    "attack": explain_attack,
 }
+ON_REQUEST = ("attack",)  # what no one asks a model by default
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
             if name in reasons:
                 fitting = listing(one for one in EXPLANATIONS if one not in reasons)
                 raise ConfigError(f"{name} does not fit this run: {reasons[name]}", expected=fitting or None)
-        wanted = list(dict.fromkeys(options.what)) or [name for name in EXPLANATIONS if name not in reasons]
+        usual = [name for name in EXPLANATIONS if name not in reasons and name not in ON_REQUEST]
+        wanted = list(dict.fromkeys(options.what)) or usual
         if not wanted:
             raise ConfigError("nothing fits this run", received=_told(reasons))
         written = []
@@ -80,7 +84,8 @@ def explain(run: RunDir, config: Config, sources: Sequence[str] = (), options: O
             written += EXPLANATIONS[name](subject)
     if options.split == "test" and not sources:
         _count_reading(run, options.weights)
-    explanation = Explanation(folder, written, {} if options.what else reasons, subject.notes)
+    left_out = {name: reason for name, reason in reasons.items() if name not in ON_REQUEST}
+    explanation = Explanation(folder, written, {} if options.what else left_out, subject.notes)
     values, file = explanation.as_dict(), folder / "explain.json"
     write_json(file, values | {"written": [*_kept(file, wanted), *values["written"]]})
     return explanation
@@ -105,11 +110,14 @@ def unfit(name: str, subject: Subject) -> str | None:
     """Why an explanation does not fit the data and model of a run; None when it fits."""
     inputs = list(subject.encoder.inputs().values())
     picture = len(inputs) == 1 and len(inputs[0].shape) == 3 and inputs[0].shape[-1] in (1, 3)
-    if name in ("importance", "mistakes") and subject.data is None:
+    if name in ("importance", "mistakes", "attack") and subject.data is None:
         return "inputs of your own have no labels"
+    if name in ("mistakes", "attack") and subject.task.kind not in ("binary", "multiclass"):
+        return f"it is for classes, this is {subject.task.kind}"
     if name == "mistakes":
-        kind = subject.task.kind
-        return None if kind in ("binary", "multiclass") else f"it is for classes, this is {kind}"
+        return None
+    if name == "attack" and len(inputs) == 1:
+        return None if subject.as_pictures(subject.inputs) is not None else "it is for pictures"
     if name == "importance":
         return importance.unfit(subject.encoder)
     if name == "words":

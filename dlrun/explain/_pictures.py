@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from dlrun.drawing import BLUE, ORANGE, plain_texts, shortened
+from dlrun.drawing import BLUE, GREY, ORANGE, plain_texts, shortened
 from dlrun.errors import RunDirError
 from dlrun.files import write_bytes
 
@@ -146,5 +146,23 @@ def draw_importances(names: Sequence[str], repeats: np.ndarray, path: Path, *, l
     axes.set_xlabel(label, fontsize=9)
     axes.set_title(shortened(title, 110), fontsize=9)
     axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return written(path, lambda file: figure.savefig(file, dpi=110))
+
+
+@plain_texts
+def draw_lines(
+    places: Sequence[float], curves: Mapping[str, Sequence[float]], path: Path, title: str, labels: tuple[str, str]
+) -> Path:
+    """Curves over the same places, in the order given, evenly apart; `labels` are those of the axes."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, values), colour, mark in zip(curves.items(), (ORANGE, BLUE, GREY), ("o", "s", "x"), strict=False):
+        axes.plot(range(len(places)), values, marker=mark, markersize=4, color=colour, label=shortened(name, 60))
+    axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+    axes.set(xlabel=labels[0], ylabel=labels[1], ylim=(-0.02, 1.02))
+    axes.set_title(shortened(title, 110), fontsize=9)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return written(path, lambda file: figure.savefig(file, dpi=110))

@@ -49,6 +49,7 @@ class Options:
     filters: int = 16
     steps: int = 40
     size: int | None = None
+    sizes: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
