@@ -8,6 +8,7 @@ from typing import Any
 from dlrun.analysis._entries import DAMAGED, Entry, read_entry
 from dlrun.errors import RunDirError
 from dlrun.files import number
+from dlrun.report._artefacts import artefacts_by_epoch
 from dlrun.report._config import config_section
 from dlrun.report._curves import Chart, Series, draw
 from dlrun.report._markup import NOTHING, Figure, Html, el, join, mapping, mappings, real, table
@@ -31,6 +32,7 @@ def run_page(run: RunDir) -> str:
         part("stages", "Stages", _stages, entry),
         part("curves", "Curves", curves_section, run, metrics, _began(entry)),
         part("evaluations", "Evaluations", evaluations_section, run),
+        part("made", "What the run made", artefacts_by_epoch, entry),
         part("samples", "Worst samples", samples_section, run),
         part("artefacts", "What the model looks at", artefacts_section, run),
         part("config", "Config", _config, run),
@@ -128,6 +130,9 @@ def _metrics_section(metrics: dict[str, Any]) -> Html:
         row = [name, real(value), real(last.get(name)), real(levels.get(name))]
         rows.append([*row, real(levels.get(f"{name}_shuffled"))] if shuffled else row)
     rows.sort(key=lambda row: not str(row[0]).startswith("val_"))
+    for name, value in mapping(metrics.get("measures")).items():  # of the best weights alone
+        row = [name, real(value), None, real(levels.get(name))]
+        rows.append([*row, None] if shuffled else row)
     heads = ["metric", f"best epoch ({metrics.get('best_epoch')})", f"last epoch ({metrics.get('epochs')})", "baseline"]
     caption = f"Best by {metrics.get('monitor')} ({metrics.get('mode')})"
     whole = table(caption, [*heads, *(["shuffled labels"] if shuffled else [])], rows)

@@ -9,6 +9,7 @@ from typing import Any
 from dlrun.config.dumping import flow
 from dlrun.errors import RunDirError
 from dlrun.records import read_json
+from dlrun.report._artefacts import listed_files
 from dlrun.report._markup import NOTHING, Figure, Html, el, folded, join, mappings, real, table
 from dlrun.report._pictures import inside, pictures
 from dlrun.run_dir import RunDir
@@ -68,7 +69,9 @@ def artefacts_section(run: RunDir) -> Html:
     for what in dict.fromkeys(str(one.get("what")) for one in kinds):
         if what not in _OWN:
             parts.append(_kind(what, [one for one in kinds if one.get("what") == what], folder, run))
+    shown = listed_files(run)
     others = [path for path in sorted(run.artefacts.glob("**/*.png")) if not path.is_relative_to(folder)]
+    others = [path for path in others if path not in shown]
     if others:
         parts += [
             el("h3", "Other artefacts"),
