@@ -14,15 +14,17 @@ from dlrun.drawing import draw_codes
 from dlrun.engine.artefacts import Artefact, ArtefactWriter, list_artefacts
 from dlrun.engine.compiling import check_metric, make_optimizer
 from dlrun.engine.execution import Outcome, train_model
+from dlrun.engine.feeding import Feeder
 from dlrun.engine.generating import Generated, Request
 from dlrun.engine.guard_rails import Finding, tell
 from dlrun.engine.model_files import load_model
+from dlrun.engine.pipelines import batches_in_order
 from dlrun.engine.resolve import Experiment, load_data
 from dlrun.engine.saving import replacing
 from dlrun.errors import ConfigError
 from dlrun.files import make_folder
 from dlrun.models.autoencoder import Autoencoder
-from dlrun.routines._codes import codes_of, decoded, labels_of, measure_codes, pictures_of, some_of
+from dlrun.routines._codes import BATCH_SIZE, codes_of, decoded, labels_of, measure_codes, pictures_of, some_of
 from dlrun.routines._latent_walks import SHARES, STEPS, Walk, normal_codes, two_labels
 from dlrun.routines._picture_grid import draw_grid
 from dlrun.spec import Count
@@ -139,6 +141,20 @@ def _measured(experiment: Experiment, data: Prepared, outcome: Outcome) -> Outco
     outcome.measures.update(figures)
     outcome.levels.update(levels)
     return outcome
+
+
+def measure(model: keras.Model, data: Prepared, split: str, seed: int) -> tuple[dict[str, float], dict[str, float]]:
+    """What `dlrun evaluate` tells of a part: the loss with its terms, and the figures of the codes beside baselines."""
+    if not isinstance(model, Autoencoder):
+        raise ConfigError(
+            f"evaluate measures an autoencoder, and this model is {model.name!r}",
+            hint="name best.keras or last.keras: encoder and decoder are parts of it",
+        )
+    model.compile()
+    feeder = Feeder.of(data.without_targets())
+    losses = model.evaluate(batches_in_order(feeder, data.splits[split], BATCH_SIZE), verbose=0, return_dict=True)
+    figures, levels = measure_codes(model.encoder, model.decoder, data, split, seed)
+    return {"loss": losses.pop("loss"), **losses, **figures}, levels
 
 
 def collapse(active: int, size: int) -> Finding:
