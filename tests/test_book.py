@@ -50,6 +50,7 @@ PARAMETERS = {
     "imdb_capacity_bigger_as_printed": 5_383_681,
     "imdb_l2_as_printed": 160_305,
     "imdb_dropout_as_printed": 160_305,
+    **dict.fromkeys(("dcgan_frogs", "dcgan_frogs_as_printed", "dcgan_frogs_jpeg"), 6_264_579 + 790_913),
     "mnist_convnet": 93_322,
     "mnist_convnet_no_pool": 55_744 + 15_860_224 + 5_130,
     "cats_dogs_baseline": 3_453_121,

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from dlrun import keras_names
 from dlrun.config.estimators import check_routine
 from dlrun.config.expected import check_expectations, logged_names_expected
+from dlrun.config.gan_rules import check_gan
 from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
@@ -34,6 +35,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     check_graph(report, plain)
     check_routine(report, plain)
     check_picture_routine(report, plain)
+    check_gan(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":
@@ -55,7 +57,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
 def check_trainable(report: Report, plain: dict[str, Any]) -> None:
     """Report what a config lacks that shall be trained."""
     routine = plain.get("routine")
-    if isinstance(routine, dict) and routine.get("name") in ("fit", "language_model") and "model" not in plain:
+    if isinstance(routine, dict) and routine.get("name") in ("fit", "gan", "language_model") and "model" not in plain:
         report.add(("model",), "the key `model` is missing", hint="add `model: mlp`; `dlrun list models` shows all")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from dlrun.errors import ConfigError
 from dlrun.spec import DataSpec
 
 
@@ -15,8 +16,11 @@ def output(spec: DataSpec, features: Any, taken: Collection[str] = ()) -> Any:
     dict of them by task name for several.
 
     Each layer is named after its task, unless the name is an input's or among those `taken`. Outputs are float32 even
-    under a mixed precision policy, as Keras advises.
+    under a mixed precision policy, as Keras advises. Raises ConfigError when the data has no targets.
     """
+    if not spec.tasks:
+        message = "the model ends in a layer for the targets, and the data has none"
+        raise ConfigError(message, key=("model", "name"), hint="dcgan and autoencoder make pictures")
     outputs = {}
     for name, task in spec.tasks.items():
         head, own = task.head, name.replace("/", "_")  # Keras takes no slash

@@ -49,6 +49,7 @@ CASES = {
     "conv1d": ({"filters": [8, 8], "kernel_size": 3, "pool_size": 2, "embedding": 8}, WORDS),
     "embedding_mlp": ({"embedding": 8, "pooling": "average", "hidden": [8]}, WORDS),
 }
+OF_ROUTINES = {"autoencoder", "dcgan"}  # which have nets of their own in mind, and no targets
 
 
 def _spec(given, task):
@@ -71,7 +72,7 @@ def _samples(given):
 
 
 def test_every_registered_model_has_a_case():
-    assert set(CASES) == set(MODELS.builtin_names())
+    assert set(CASES) | OF_ROUTINES == set(MODELS.builtin_names())
 
 
 @pytest.mark.parametrize("task", TASKS)
