@@ -27,7 +27,7 @@ from dlrun.engine.stages import stages_of
 from dlrun.engine.stepwise import fit_stepwise
 from dlrun.engine.variables import metrics_variables
 from dlrun.engine.weighting import sample_weights
-from dlrun.engine.whole_epoch import Steps, fit_whole_epochs, make_steps
+from dlrun.engine.whole_epoch import Steps, batches_to_join, fit_whole_epochs, make_steps
 from dlrun.events import ModelReady, Note
 from dlrun.seeds import child_seed
 
@@ -153,7 +153,7 @@ def _fit(
     while number < len(stages):
         begin_stage(number, recorder.stage_began)
         whole_epochs = execution.mode == "whole_epoch"
-        steps = make_steps(model, feeder, jit_compile=execution.jit_compile) if whole_epochs else None
+        steps = _make_steps(model, experiment, execution, feeder, callbacks) if whole_epochs else None
         try:
             _fit_stage(stages[number].epochs, model, experiment, steps, feeder, callbacks)
         except Diverged as diverged:
@@ -162,6 +162,15 @@ def _fit(
             number += 1
             if number < len(stages):
                 recorder.next_stage(number)
+
+
+def _make_steps(
+    model: keras.Model, experiment: Experiment, execution: Execution, feeder: Feeder, callbacks: Sequence[Any]
+) -> Steps:
+    training, splits = experiment.config.training, experiment.data.splits
+    samples = training.samples_per_epoch(len(splits["training"]))
+    joined = batches_to_join(samples, splits.get("validation"), training.batch_size, callbacks)
+    return make_steps(model, feeder, jit_compile=execution.jit_compile, joined=joined)
 
 
 def _fit_stage(

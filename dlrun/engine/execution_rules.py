@@ -89,10 +89,11 @@ def acts_on_batches(callback: keras.callbacks.Callback) -> bool:
         return by_steps or bool(getattr(callback, "_should_trace", False))
     if name in _NAN_IS_SEEN_ANYWAY:
         return False
-    return any(_overrides(callback, hook) for hook in _BATCH_HOOKS)
+    return any(overrides(callback, hook) for hook in _BATCH_HOOKS)
 
 
-def _overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
+def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
+    """Whether a callback has a hook of its own."""
     found: Any = getattr(type(callback), hook, None)
     return found is not getattr(keras.callbacks.Callback, hook, None)
 

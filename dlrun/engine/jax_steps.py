@@ -36,7 +36,7 @@ class JaxSteps:
         """An array of indices as what `train` and `test` take."""
         return jax.numpy.asarray(array)
 
-    def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]:
+    def train(self, order: Any, seeds: Any, start: int, stop: int, spare: int = 0) -> tuple[int, dict[str, Any]]:
         """Train on the batches `start` to `stop` of `order` `(steps, batch)`, int32; `seeds` are `(steps, 2)`, int32.
 
         A step whose loss is not finite is the last one. Returns the batch to go on with, and what the last step logs.
@@ -53,6 +53,10 @@ class JaxSteps:
         model = self._model
         groups = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
         return self._run(self._test, groups, order, None, start, stop)[1]
+
+    def validated(self) -> dict[str, Any] | None:
+        """What validation in the last call of `train` logs; None, for there is none in it."""
+        return None
 
     def reset_metrics(self) -> None:
         """Reset the model's metrics."""

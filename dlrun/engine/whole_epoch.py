@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from dlrun.engine.execution_rules import overrides
 from dlrun.engine.feeding import Feeder, Order
 
 CHUNK_SECONDS = 0.5  # between two looks at signals, progress and the loss
@@ -22,20 +23,40 @@ class Steps(Protocol):
     """What a backend gives: many steps in one call, after which the model's variables hold the state."""
 
     def place(self, array: np.ndarray) -> Any: ...
-    def train(self, order: Any, seeds: Any, start: int, stop: int) -> tuple[int, dict[str, Any]]: ...
+    def train(self, order: Any, seeds: Any, start: int, stop: int, spare: int) -> tuple[int, dict[str, Any]]: ...
+    def validated(self) -> dict[str, Any] | None: ...
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]: ...
     def reset_metrics(self) -> None: ...
 
 
-def make_steps(model: keras.Model, feeder: Feeder, *, jit_compile: bool) -> Steps:
-    """The steps of the backend in use."""
+def make_steps(
+    model: keras.Model, feeder: Feeder, *, jit_compile: bool, joined: tuple[int, np.ndarray] | None = None
+) -> Steps:
+    """The steps of the backend in use; with `joined`, which is what `batches_to_join` gives, training and validation
+    share calls where the backend and the model allow it.
+    """
     if keras.backend.backend() == "jax":
         from dlrun.engine.jax_steps import JaxSteps
 
         return JaxSteps(model, feeder)
-    from dlrun.engine.tensorflow_steps import TensorFlowSteps
+    from dlrun.engine.tensorflow_steps import JoinedSteps, TensorFlowSteps, can_join
 
+    if joined is not None and can_join(model):
+        return JoinedSteps(model, feeder, *joined, jit_compile=jit_compile)
     return TensorFlowSteps(model, feeder, jit_compile=jit_compile)
+
+
+def batches_to_join(
+    samples: int, validation: np.ndarray | None, batch_size: int, callbacks: Sequence[keras.callbacks.Callback]
+) -> tuple[int, np.ndarray] | None:
+    """The steps of training and the batches of validation `(steps, batch)`, where both are full ones only and no
+    callback acts between them; else None.
+    """
+    if validation is None or samples % batch_size or len(validation) % batch_size:
+        return None
+    if any(overrides(callback, "on_test_begin") for callback in callbacks):
+        return None
+    return samples // batch_size, validation.reshape(-1, batch_size)
 
 
 def fit_whole_epochs(
@@ -92,9 +113,12 @@ def _validate(
     reset_metrics: Callable[[], None],
 ) -> dict[str, Any]:
     hooks.on_test_begin()
-    reset_metrics()
-    *_, (_, found) = chunks.run(batches, lambda order, _seeds, start, stop: (stop, steps.test(order, start, stop)))
-    found = _logged_by_fit(model, "test_step", found)
+    if (joined := steps.validated()) is not None:
+        found = _plain(joined)
+    else:
+        reset_metrics()
+        *_, (_, found) = chunks.run(batches, lambda order, _s, start, stop, _t: (stop, steps.test(order, start, stop)))
+        found = _logged_by_fit(model, "test_step", found)
     hooks.on_test_end(found)
     return {f"val_{name}": value for name, value in found.items()}
 
@@ -141,15 +165,18 @@ class _Chunks:
     def run(
         self, batches: list[Any], call: Callable[..., tuple[int, dict[str, Any]]], first: int = 0
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Steps done and logs, after each chunk, from the step `first` on. A chunk may end early."""
+        """Steps done and logs, after each chunk, from the step `first` on. A chunk may end early. `call` hears how many
+        steps of validation would fit into the chunk besides.
+        """
         before = 0
-        for count, order, seeds in batches:
+        for number, (count, order, seeds) in enumerate(batches, 1):
             start = max(0, first - before)
             while start < count:
                 began, stop = time.perf_counter(), min(count, start + self._size)
                 if self._every_steps:
                     stop = min(stop, start + self._every_steps - (before + start) % self._every_steps)
-                done, logs = call(order, seeds, start, stop)
+                spare = self._size - (stop - start) if number == len(batches) else 0
+                done, logs = call(order, seeds, start, stop, spare)
                 logs = _plain(logs)
                 self._fit_size(done - start, time.perf_counter() - began)
                 start = done

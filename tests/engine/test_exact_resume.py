@@ -11,6 +11,7 @@ from test_execution import NOISY
 from dlrun.config.loading import load_config
 from dlrun.engine import checkpointing
 from dlrun.engine.recorder import RunRecorder
+from dlrun.engine.tensorflow_steps import JoinedSteps
 from dlrun.errors import Interrupted
 from dlrun.events import StepDone
 from dlrun.run_dir import RunDir
@@ -216,3 +217,31 @@ def test_a_stopped_and_resumed_run_equals_one_that_was_not_stopped(small, whole,
     assert (newest.epoch, newest.step) == ((epoch, 0) if step is None else (epoch - 1, step))
     train(load_config(cut.config_file), resume=cut)
     assert_equal_runs(cut, whole(mode, net))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("moment", ["in epoch 3", "before validation"])
+def test_epochs_in_one_call_equal_those_step_by_step(small, outputs, monkeypatch, moment, jit_compile):
+    training = {**TRAINING, "batch_size": 50}
+    net = {"training": training, "split": {"test": 1297, "validation": 100}, "jit_compile": jit_compile}
+    cut = interrupted(small("whole_epoch", **net), outputs / "cut", *MOMENTS[moment])
+    joined = []
+    monkeypatch.setattr(JoinedSteps, "train", _listening(JoinedSteps.train, joined))
+    train(load_config(cut.config_file), resume=cut)
+    assert not any(joined)
+    monkeypatch.setattr("dlrun.engine.whole_epoch.CHUNK_SECONDS", 60.0)
+    monkeypatch.setattr("dlrun.engine.whole_epoch._FIRST_CHUNK", 100)
+    whole = train(small("whole_epoch", **net), outputs=outputs)
+    assert sum(joined) == TRAINING["epochs"]
+    assert_equal_runs(cut, whole)
+
+
+def _listening(method, heard):
+    """The method, of whose every call it is told whether validation was in it."""
+
+    def call(steps, *arguments):
+        found = method(steps, *arguments)
+        heard.append(steps._found is not None)
+        return found
+
+    return call

@@ -144,8 +144,16 @@ def test_the_difference_of_two_orders_is_far_above_rounding(digits_experiment):
         ({"batch_size": 1}, {"validation": 4, "test": 1770}),
         ({"batch_size": 400}, {"validation": 0}),
         ({"batch_size": 400, "shuffle": False}, {}),
+        ({"batch_size": 25, "epochs": 3}, {"validation": 100, "test": 1247}),
     ],
-    ids=["batch above the rows", "no partial batch", "batch of one", "no validation part", "no shuffling"],
+    ids=[
+        "batch above the rows",
+        "no partial batch",
+        "batch of one",
+        "no validation part",
+        "no shuffling",
+        "validation joined",
+    ],
 )
 def test_batches_of_every_size_equal_steps(training, split):
     experiment = make_experiment(
