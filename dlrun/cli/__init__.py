@@ -115,8 +115,8 @@ if _ctrl_c is signal.default_int_handler:
 
 
 @functools.cache
-def _command() -> Any:
-    """The app with the options of every verb read from its signature: 20 ms, which tests pay once."""
+def command() -> Any:
+    """The app with the options of every verb read from its signature: 20 ms, which tests and the worker pay once."""
     return typer.main.get_command(app)
 
 
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = arguments or ["--help"]
     debug = "--debug" in arguments
     try:
-        code = _command()(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=False)
+        code = command()(args=[a for a in arguments if a != "--debug"], prog_name="dlrun", standalone_mode=False)
         sys.stdout.flush()
         if code == 130:  # Typer catches Ctrl-C itself, and says nothing
             raise KeyboardInterrupt

@@ -53,39 +53,43 @@ def kfold(
     quiet: Quiet = False,
 ) -> None:
     """Train every fold of a cross-validation, each an ordinary run, and say what they say together."""
-    from dlrun.cli import _kfold_tables as tables
-    from dlrun.config.overrides import setting
-    from dlrun.studies import kfold as study_of
-    from dlrun.studies._study_dir import find_study, study_to_resume
+    from dlrun.jobs.local import worker_ahead
 
-    if sum_up is not None:
-        study_of.sum_up(find_study(sum_up, outputs), weights)
-        return
-    if (config is None) == (resume is None):
+    if sum_up is None and (config is None) == (resume is None):
         raise typer.BadParameter("give a CONFIG, or --resume STUDY", param_hint="CONFIG")
-    stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats}
-    options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
-    options += _options.data_overrides(data_dir, sample=sample)
-    if resume is not None:
-        if options or dry_run:
-            raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
-        study = study_to_resume(resume, outputs, "kfold")
-        tables.show_resumed(study, quiet=quiet)
-    else:
-        plan = _plan(str(config), options, jobs)
-        if dry_run:
-            tables.show_plan(plan, as_json=as_json)
+    with worker_ahead(wanted=not (dry_run or sum_up)) as worker:
+        from dlrun.cli import _kfold_tables as tables
+        from dlrun.config.overrides import setting
+        from dlrun.studies import kfold as study_of
+        from dlrun.studies._study_dir import find_study, study_to_resume
+
+        if sum_up is not None:
+            study_of.sum_up(find_study(sum_up, outputs), weights)
             return
-        study = _begin(plan, outputs, quiet=quiet)
-    chosen = study_of.Options(weights, final, final_batch_size, jobs)
-    summary = study_of.run(
-        study,
-        chosen,
-        command=["dlrun", *sys.argv[1:]],
-        on_end=tables.fold_printer(quiet=quiet),
-        tell=tables.teller(quiet=quiet),
-    )
-    tables.show_end(study, summary, as_json=as_json)
+        stated = {"kfold.n_splits": n_splits, "kfold.repeats": repeats}
+        options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
+        options += _options.data_overrides(data_dir, sample=sample)
+        if resume is not None:
+            if options or dry_run:
+                raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
+            study = study_to_resume(resume, outputs, "kfold")
+            tables.show_resumed(study, quiet=quiet)
+        else:
+            plan = _plan(str(config), options, jobs)
+            if dry_run:
+                tables.show_plan(plan, as_json=as_json)
+                return
+            study = _begin(plan, outputs, quiet=quiet)
+        chosen = study_of.Options(weights, final, final_batch_size, jobs)
+        summary = study_of.run(
+            study,
+            chosen,
+            command=["dlrun", *sys.argv[1:]],
+            on_end=tables.fold_printer(quiet=quiet),
+            tell=tables.teller(quiet=quiet),
+            worker=worker,
+        )
+        tables.show_end(study, summary, as_json=as_json)
 
 
 def _plan(config: str, options: list[str], jobs: int | None) -> Plan:

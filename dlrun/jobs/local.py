@@ -16,7 +16,7 @@ from dlrun.environment import SHARE_OF_CORES, available_cores
 from dlrun.errors import JobError
 from dlrun.jobs.warm import WarmProcess, WarmWorker
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 
 Process = subprocess.Popen[bytes] | WarmProcess
 Start = Callable[["Runnable"], Process]
@@ -98,13 +98,19 @@ def run_jobs(
 
 
 @contextmanager
-def starter(warm: bool, slots: int = 1) -> Iterator[Start]:
+def starter(warm: bool, slots: int = 1, worker: WarmWorker | None = None) -> Iterator[Start]:
     """What starts a job; its output goes to `<run_dir>.out`, beside the directory that it claims itself.
 
     Where a job's config does not say how many threads it takes, it takes its share of the cores, one of `slots`.
+    `worker` is one that was started ahead for as many slots; it ends at once when it is not wanted.
     """
-    variables = {**os.environ, SHARE_OF_CORES: str(max(1, available_cores() // slots))}
-    worker = WarmWorker(variables) if warm and sys.platform == "linux" else None
+    variables = _variables(slots)
+    if not warm:
+        if worker:
+            worker.kill()
+        worker = None
+    elif worker is None and sys.platform == "linux":
+        worker = WarmWorker(variables)
 
     def start(job: Runnable) -> Process:
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +122,23 @@ def starter(warm: bool, slots: int = 1) -> Iterator[Start]:
     finally:
         if worker:
             worker.close()
+
+
+@contextmanager
+def worker_ahead(wanted: bool, slots: int = 1) -> Iterator[WarmWorker | None]:
+    """A worker for a `starter` to come: it imports TensorFlow while a command still reads its config. It does not
+    outlive the context.
+    """
+    worker = WarmWorker(_variables(slots)) if wanted and sys.platform == "linux" else None
+    try:
+        yield worker
+    finally:
+        if worker:
+            worker.kill()
+
+
+def _variables(slots: int) -> dict[str, str]:
+    return {**os.environ, SHARE_OF_CORES: str(max(1, available_cores() // slots))}
 
 
 def _start_fresh(command: Sequence[str], output: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -62,6 +62,12 @@ class WarmWorker:
             self._process.stdin.close()
         self._process.wait()
 
+    def kill(self) -> None:
+        """End it at once, if it has not ended; for a worker that has started nothing."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
 
 class WarmProcess:
     """A command in a child of the worker; the methods are those of `subprocess.Popen`."""

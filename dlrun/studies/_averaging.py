@@ -59,8 +59,11 @@ def best_epoch(values: Sequence[float], mode: str, factor: float, dropped: int) 
 
 
 def standard_deviation(values: Sequence[float]) -> float:
-    """Of a sample (n - 1)."""
-    return statistics.stdev(values) if len(values) > 1 else math.nan
+    """Of a sample (n - 1). `statistics.stdev` counts in fractions and takes a tenth of a second for 500 epochs."""
+    if len(values) < 2:
+        return math.nan
+    mean = statistics.fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def interval_method(n_splits: int, repeats: int) -> str:

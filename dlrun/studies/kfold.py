@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from dlrun.errors import JobError, listing
 from dlrun.files import make_folder, typed, write_json, write_text
 from dlrun.jobs.job import Job
 from dlrun.jobs.local import JobResult, Start, run_jobs, starter
+from dlrun.jobs.warm import WarmWorker
 from dlrun.keeping import ALL, BOTH, keep_only
 from dlrun.run_dir import COMPLETED, FAILED, INTERRUPTED, RunDir
 from dlrun.studies import _final, _out_of_fold, _pictures
@@ -98,24 +101,33 @@ class Options:
     slots: int | None = None
 
 
-def run(study: StudyDir, options: Options, *, command: list[str], on_end: OnEnd, tell: Tell) -> dict[str, Any]:
+def run(
+    study: StudyDir,
+    options: Options,
+    *,
+    command: list[str],
+    on_end: OnEnd,
+    tell: Tell,
+    worker: WarmWorker | None = None,
+) -> dict[str, Any]:
     """Do what is missing of a study and return its summary, which is `summary.json`.
 
     Completed folds are kept, interrupted ones go on, failed ones are tried again. `on_end` hears of each fold's end.
+    `worker` may be one that was started ahead.
     Raises JobError that names the folds that failed, Interrupted with the command that goes on, DlrunError.
     """
     with study.owned(), study.at_work("the folds have their checkpoints", command=command):
-        return _work(study, options, on_end, tell)
+        return _work(study, options, on_end, tell, worker)
 
 
-def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell) -> dict[str, Any]:
+def _work(study: StudyDir, options: Options, on_end: OnEnd, tell: Tell, worker: WarmWorker | None) -> dict[str, Any]:
     planned = study.record()["plan"]
     config = load_config(study.config_file)
     jobs = [Job(study.config_of(name), study.run(name).path, again=True) for name in planned["folds"]]
     missing = any(not job.done for job in jobs)
     warm = missing and config.runtime.backend == "tensorflow" and not planned["gpus"]  # the warm worker sees no GPU
     summed_up = False
-    with starter(warm) as start:
+    with starter(warm, worker=worker) as start:
         _train_folds(study, jobs, options.slots or planned["slots"], start, on_end)
         if warm:
             (result,) = run_jobs([_SummingUp(study, options.weights)], start=start)
@@ -179,18 +191,33 @@ def sum_up(study: StudyDir, weights: str | None) -> dict[str, Any]:
     summary = summarise(config, folds) | {"out_of_fold": None, "final": before.get("final")}
     curve = curve_rows(summary, folds)
     write_table(study.curve_file, curve)
-    _pictures.draw(study.plots, curve, folds, summary)
     write_json(study.summary_file, summary)
     known = before.get("out_of_fold") or {}
     weights = weights or known.get("weights", "last")
-    if known.get("weights") != weights:
-        known = _out_of_fold.predict(study, names, weights)
+    with _beside(lambda: _pictures.draw(study.plots, curve, folds, summary)):
+        if known.get("weights") != weights:
+            known = _out_of_fold.predict(study, names, weights)
     summary["out_of_fold"] = known
     write_json(study.summary_file, summary)
     if config.training.keep is not None:
         for fold in folds:
             keep_only(fold.run, config.training.keep, f"training.keep of the study is {config.training.keep}")
     return summary
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do some work in a forked process meanwhile; where that fails, or other threads make a fork unsafe, afterwards."""
+    tasks = Path("/proc/self/task")  # of Linux: the threads of this process
+    alone = tasks.is_dir() and len(list(tasks.iterdir())) == 1
+    forked = multiprocessing.get_context("fork").Process(target=work) if alone else None
+    if forked:
+        forked.start()
+    yield
+    if forked:
+        forked.join()
+    if not forked or forked.exitcode:
+        work()
 
 
 def why_failed(result: JobResult) -> str:

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 import re
@@ -9,6 +10,7 @@ from dlrun import environment, machine
 from dlrun.cli import main
 from dlrun.cli._kfold_tables import show_end
 from dlrun.config.loading import dump_config
+from dlrun.jobs import local
 from dlrun.jobs.local import JobResult
 from dlrun.run_dir import RunDir
 from dlrun.studies import kfold
@@ -42,12 +44,17 @@ def config(digits, tmp_path):
     return path
 
 
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch):
+    monkeypatch.setattr(local, "worker_ahead", lambda wanted: contextlib.nullcontext())
+
+
 @pytest.fixture
 def worked(monkeypatch):
     """`kfold.run` without the work; the options it was given."""
     given = []
 
-    def run(study, options, *, command, on_end, tell):
+    def run(study, options, *, command, on_end, tell, worker):
         study.start(command=command)
         study.end("completed")
         given.append(options)

@@ -1,3 +1,5 @@
+import signal
+import sys
 import threading
 import time
 
@@ -43,6 +45,21 @@ def test_processes_that_run_at_once_share_the_cores(warm, tmp_path, monkeypatch)
     with local.starter(warm, slots=3) as start:
         start(Job(tmp_path / "c.yaml", tmp_path / "run"))
     assert seen == ["2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a warm worker is for Linux")
+def test_a_worker_started_ahead_does_the_work_or_ends():
+    with local.worker_ahead(wanted=True) as worker:
+        with local.starter(True, worker=worker):
+            assert worker._process.poll() is None
+        assert worker._process.returncode == 0
+    with local.worker_ahead(wanted=True) as worker, local.starter(False, worker=worker):
+        assert worker._process.returncode == -signal.SIGKILL
+    with pytest.raises(KeyboardInterrupt), local.worker_ahead(wanted=True) as worker:
+        raise KeyboardInterrupt
+    assert worker._process.returncode == -signal.SIGKILL
+    with local.worker_ahead(wanted=False) as worker:
+        assert worker is None
 
 
 def test_an_interrupted_job_is_resumed(digits_run, tmp_path):

@@ -80,7 +80,7 @@ def jobs(monkeypatch):
 
 def use(jobs, monkeypatch):
     monkeypatch.setattr(kfold, "run_jobs", jobs)
-    monkeypatch.setattr(kfold, "starter", contextlib.nullcontext)
+    monkeypatch.setattr(kfold, "starter", lambda warm, worker: contextlib.nullcontext())
     monkeypatch.setattr(_final, "run_jobs", jobs)
     return jobs
 
