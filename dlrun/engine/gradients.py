@@ -29,9 +29,12 @@ def weight_gradients(
     return found
 
 
-def compiled(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
-    """`function(*arrays)` compiled by the backend, once for each shape; it may call `model` and must change nothing."""
-    found: Callable[..., Any] = _backend_module().compiled(function, model)
+def compiled(function: Callable[..., Any], model: keras.Model, *, jit_compile: bool = False) -> Callable[..., Any]:
+    """`function(*arrays)` compiled by the backend, once for each shape; it may call `model` and must change nothing.
+
+    `jit_compile` asks for XLA, without which JAX never is.
+    """
+    found: Callable[..., Any] = _backend_module().compiled(function, model, jit_compile)
     return found
 
 

@@ -38,7 +38,7 @@ def weight_gradients(
     return found, value, further
 
 
-def compiled(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], model: keras.Model, _jit_compile: bool) -> Callable[..., Any]:
     """The function of arrays, compiled; the values of the model's variables are arguments, not constants of it."""
     variables = model.variables
 

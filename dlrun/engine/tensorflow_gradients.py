@@ -28,7 +28,7 @@ def weight_gradients(
     return tape.gradient(value, [weight.value for weight in weights]), value, further
 
 
-def compiled(function: Callable[..., Any], _model: keras.Model) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], _model: keras.Model, jit_compile: bool) -> Callable[..., Any]:
     """The function of arrays as a graph, which reads the variables of the model at each call."""
-    graph: Callable[..., Any] = tf.function(function, autograph=False)
+    graph: Callable[..., Any] = tf.function(function, autograph=False, jit_compile=jit_compile)
     return graph

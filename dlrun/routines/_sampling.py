@@ -32,12 +32,14 @@ class Sampled:
 class Sampler:
     """Draws the next token of each text from the model's distribution at a temperature, and moves its window on."""
 
-    def __init__(self, model: keras.Model, encoder: CorpusEncoder, *, logits: bool = False) -> None:
-        """`logits` says that the model's outputs are no probabilities yet."""
+    def __init__(
+        self, model: keras.Model, encoder: CorpusEncoder, *, logits: bool = False, jit_compile: bool = False
+    ) -> None:
+        """`logits` says that the model's outputs are no probabilities yet, `jit_compile` asks for XLA."""
         self._encoder, self._model, self._logits = encoder, model, logits
         barred = [token == UNKNOWN for token in encoder.tokens] if encoder.level == "word" else [False]
         self._barred = np.where(barred, -np.inf, 0.0).astype("float32")
-        self._run = compiled(self._continue, model)
+        self._run = compiled(self._continue, model, jit_compile=jit_compile)
 
     def __call__(
         self,

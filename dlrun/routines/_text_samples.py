@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -44,8 +43,7 @@ class TextSamples(keras.callbacks.Callback):
     def __init__(self, experiment: Experiment, plan: Plan) -> None:
         super().__init__()
         self._run, self._data, self._plan = experiment.run, experiment.data, plan
-        self._seed = experiment.config.training_seed
-        self._logits = gives_logits(experiment.config.loss)
+        self._experiment, self._seed = experiment, experiment.config.training_seed
         encoder = experiment.data.encoder
         assert isinstance(encoder, CorpusEncoder), "checked by the routine"
         self._encoder = encoder
@@ -65,12 +63,14 @@ class TextSamples(keras.callbacks.Callback):
         write_text(file, self._page(done, lead, sampled, measures))
         made = [Artefact(file, "texts at each temperature")]
         if self.model.stop_training or done == self.params.get("epochs"):
-            made.append(self._figure(lead))
+            made.append(self._figure())
         list_artefacts(self._run, made, epoch=done)
 
     @cached_property
     def _sampler(self) -> Sampler:
-        return Sampler(self.model, self._encoder, logits=self._logits)
+        config = self._experiment.config  # settled when training begins
+        jit_compile = config.runtime.jit_compile is True
+        return Sampler(self.model, self._encoder, logits=gives_logits(config.loss), jit_compile=jit_compile)
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -109,8 +109,8 @@ class TextSamples(keras.callbacks.Callback):
             parts += [self._encoder.decode(row) for row in codes]
         return "\n\n".join(parts) + "\n"
 
-    def _figure(self, lead: np.ndarray) -> Artefact:
-        file = Path(self._run.artefacts / "temperature.png")
+    def _figure(self) -> Artefact:
+        file, lead = self._run.artefacts / "temperature.png", np.array(self._encoder.lead)
         chances = self._sampler.probabilities(lead[None])[0]
         draw_temperatures(chances, self._data.spec.task.labels, self._encoder.decode(lead[-20:]), file)
         return Artefact(file, "one distribution at several temperatures")

@@ -83,7 +83,8 @@ def generate(
         for heat in temperature
         for number in range(1, samples + 1)
     ]
-    sampler = Sampler(request.model(), encoder, logits=gives_logits(request.config.loss))
+    jit_compile = request.config.runtime.jit_compile is True  # as in training, where it was settled by what pays
+    sampler = Sampler(request.model(), encoder, logits=gives_logits(request.config.loss), jit_compile=jit_compile)
     draws = drawn_for(request.seed, length, samples, len(temperature))
     come: dict[str, tuple[str, list[int]]] = {title: ("", []) for title in titles}
 
