@@ -1,7 +1,7 @@
 """`python -m bench.generate`: characters per second of the book's loop, a `predict` for each, and of `dlrun generate`.
 
 Both write with the book's net (DLwP 8.1.4: LSTM of 128 units on 60 characters of 57) at its four temperatures, in turn;
-dlrun by XLA, as it chooses for recurrent layers, but where that is denied. The weights are random, which does not matter.
+dlrun by XLA, as it chooses for recurrent layers, unless told not to. The weights are random, which does not matter.
 """
 
 from __future__ import annotations
