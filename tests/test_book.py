@@ -111,6 +111,8 @@ PARAMETERS = {
     "sepconv_small": 38_949,
     "sepconv_small_as_printed": 38_949,
     "hyperparameter_search": 65 * 64 + 65 * 64 + 650,
+    **dict.fromkeys(("vae_mnist", "vae_mnist_as_printed", "vae_fashion_mnist"), 494_244 + 56_385),
+    "autoencoder_mnist": 494_244 - 66 + 56_385,
     "char_lstm_nietzsche": 102_585,
     "char_lstm_nietzsche_as_printed": 102_585,
     "char_gru_stacked_nietzsche": 71_808 + 99_072 + 7_353,
@@ -135,7 +137,7 @@ def _spec(config):
         shape = InputSpec((options["num_words"],))
     elif data.name in ("imdb", "imdb_raw"):
         shape = InputSpec((options["maxlen"],), "int32", vocabulary_size=options.get("num_words", 10_000))
-    elif data.name == "mnist":
+    elif data.name in ("mnist", "fashion_mnist"):
         shape = InputSpec((784,) if options.get("flat") else (28, 28, 1))
     elif data.name == "image_folder":
         shape = InputSpec((options["height"], options["width"], 3))

@@ -7,7 +7,7 @@ from dlrun.config.loading import load_config
 from dlrun.rehearse import rehearse, summarise
 
 BUNDLED = {"digits", "iris", "wine", "breast_cancer", "diabetes", "social_posts", "question_answers", "digits_sweep"}
-BUNDLED |= {"digits_gan", "digits_convnet"}
+BUNDLED |= {"digits_gan", "digits_vae", "digits_convnet"}
 ESTIMATORS = {"digits_forest"}
 WITH_SAMPLE = {
     *("imdb", "imdb_embedding", "imdb_lstm", "imdb_conv1d", "imdb_raw", "reuters", "boston_housing", "boston_sweep"),
