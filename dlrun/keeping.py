@@ -37,6 +37,12 @@ def check_model(path: Path) -> None:
             f"{path.name} of the run {path.parent.name} was removed: {removed.get('why')}",
             hint=f"train it again: dlrun train {typed(path.parent / 'config.yaml')} -s training.keep=all",
         )
+    if named := sorted(one.name for one in path.parent.glob(f"{path.stem}-*{path.suffix}")):
+        raise RunDirError(
+            f"the run {path.parent.name} has no {path.name}: its models have names",
+            received=", ".join(named),
+            hint=f"dlrun generate {typed(path.parent)}; each is one of plain Keras, too",
+        )
     raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
 
 

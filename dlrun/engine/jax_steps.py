@@ -12,6 +12,7 @@ import numpy as np
 from dlrun.engine.feeding import Feeder
 from dlrun.engine.losses import losses_are_finite
 from dlrun.engine.session import computes_on_gpu
+from dlrun.engine.variables import optimizers
 
 Groups = tuple[list[Any], ...]  # variables: trainable, other, of the optimizer, of metrics
 Step = Callable[[Any, Any, Any, Any, Any], Any]  # (state, tensors, order, seeds, number of the step) -> (logs, state)
@@ -42,10 +43,9 @@ class JaxSteps:
         A step whose loss is not finite is the last one. Returns the batch to go on with, and what the last step logs.
         """
         model = self._model
-        optimizer = getattr(model, "optimizer", None)
         trainable, other = model.trainable_variables, model.non_trainable_variables
-        of_optimizer = optimizer.variables if optimizer is not None else []
-        groups = (trainable, other, of_optimizer, model.metrics_variables)
+        of_optimizers = [variable for one in optimizers(model) for variable in one.variables]
+        groups = (trainable, other, of_optimizers, model.metrics_variables)
         return self._run(self._train, groups, order, seeds, start, stop)
 
     def test(self, order: Any, start: int, stop: int) -> dict[str, Any]:

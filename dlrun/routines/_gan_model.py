@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from dlrun.engine.gradients import weight_gradients
+from dlrun.engine.variables import optimizers
 
 _LEAST = 1e-7  # as keras.config.epsilon: the least probability in a crossentropy
 LOSSES = ("discriminator_loss", "adversarial_loss")
@@ -100,7 +101,7 @@ class Gan(keras.Model):
         groups = (
             self.trainable_variables,
             self.non_trainable_variables,
-            [variable for one in (self.optimizer, self.discriminator_optimizer) for variable in one.variables],
+            [variable for one in optimizers(self) for variable in one.variables],
             self.metrics_variables,
         )
         known = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]

@@ -175,3 +175,36 @@ def test_on_a_cpu_convolutions_are_not_put_into_a_compiled_loop(layer, well):
 
 def test_the_history_from_stated_weights_for_comparison(outputs):
     Path(os.environ["JAX_HISTORY"]).write_text(json.dumps(history_from_stated_weights("jax", outputs)))
+
+
+def test_a_gan_goes_on_bit_by_bit_with_both_optimizers(outputs, monkeypatch):
+    nets = {"name": "dcgan", "latent_size": 4, "generator_filters": 4, "discriminator_filters": 4, "strided_layers": 1}
+    training = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8, "tensorboard": False}
+    data = {"name": "digits", "image": True}
+    config = configured(data=data, model=nets, routine="gan", training=training, split={"validation": 0})
+    whole = train(config, run_dir=outputs / "whole")
+    on_epoch_end = recorder.RunRecorder.on_epoch_end
+
+    def stopped(self, epoch, logs=None):
+        self.stop_asked = lambda: True
+        on_epoch_end(self, epoch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder.RunRecorder, "on_epoch_end", stopped)
+        with pytest.raises(Interrupted, match="after 1 epoch"):
+            train(config, run_dir=outputs / "cut")
+    run = RunDir(outputs / "cut")
+    first = checkpointing.read(run.checkpoint).arrays
+    train(load_config(run.config_file), resume=run)
+    assert run.history() == whole.history()
+    ends = [checkpointing.read(one.checkpoint).arrays for one in (run, whole)]
+    for name, array in ends[0].items():
+        np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
+    moved = {name.split("/")[0] for name, array in ends[0].items() if not np.array_equal(array, first[name])}
+    assert moved == {"model", "optimizer0", "optimizer1"}
+
+
+def test_a_gan_needs_whole_epochs(outputs):
+    keys = {"data": {"name": "digits", "image": True}, "model": "dcgan", "routine": "gan"}
+    with pytest.raises(ConfigError, match="needs whole epochs"):
+        train(configured({"execution": "stepwise"}, **keys), outputs=outputs)
