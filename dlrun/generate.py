@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from dlrun import __version__
-from dlrun.config.generate_options import FUNCTION, check_options, options_of
+from dlrun.config.generate_options import FUNCTION, RECORD, check_options, options_of
 from dlrun.config.schema import Config
 from dlrun.engine.generating import Generated, Request, Stream, ignore_text
 from dlrun.engine.resolve import open_session
 from dlrun.errors import RunDirError
 from dlrun.files import discard, make_folder, write_json
 from dlrun.registry import ROUTINES
-from dlrun.run_dir import FORMAT, RunDir
-
-RECORD = "generate.json"  # what a call did, beside what it made
+from dlrun.run_dir import FORMAT, RunDir, read_json
 
 
 def generate(
@@ -52,6 +50,20 @@ def generate(
     record = _record(run, config, made, {"seed": seed, "weights": weights, **defaults, **options})
     write_json(folder / RECORD, record)
     return folder, made
+
+
+def differences(before: Path, after: Path) -> list[str]:
+    """In what a call differs from an earlier one with the same options: weights, texts, the content of files; both are
+    folders. Raises RunDirError.
+    """
+    first, second = (read_json(folder / RECORD) for folder in (before, after))
+    found = [name for name in ("models", "texts", "files") if first.get(name) != second.get(name)]
+    files = [name for name in second["files"] if name in first.get("files", [])]
+    return found + [name for name in files if not _same_bytes(before / name, after / name)]
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def _own_folder(run: RunDir) -> Path:

@@ -10,10 +10,12 @@ import typer
 from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs, Run, Verbose
 from dlrun.cli._output import echo
-from dlrun.errors import ConfigError
+from dlrun.config.generate_options import RECORD
+from dlrun.errors import ConfigError, listing
 
 if TYPE_CHECKING:
     from dlrun.engine.generating import Generated
+    from dlrun.run_dir import RunDir
 
 
 def generate(
@@ -34,6 +36,9 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(help="All that is random hangs on it.")] = 1,
     weights: Annotated[Literal["best", "last"], typer.Option(help="Which weights.")] = "best",
+    replay: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Repeat an earlier call of this run, and compare.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the files. Default: one in the run.")
     ] = None,
@@ -45,7 +50,7 @@ def generate(
     from dlrun.cli._output import print_json
     from dlrun.config.generate_options import check_options
     from dlrun.config.loading import load_config
-    from dlrun.run_dir import find_run
+    from dlrun.run_dir import find_run, read_json
 
     stated = {
         "prompt": prompt,
@@ -55,22 +60,49 @@ def generate(
         "interpolate": interpolate,
         "concept": concept,
     }
-    options = {name: value for name, value in stated.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
     found = find_run(run, outputs)
     found.record()  # a damaged or newer run is refused
     config = load_config(found.config_file)
+    earlier = None if replay is None else _earlier(found, replay, options)
+    if earlier:
+        options = read_json(earlier / RECORD)["options"]
+    shared = {"seed": options.pop("seed", seed), "weights": options.pop("weights", weights)}
     check_options(config, options)
     _options.start_keras(config, verbose=verbose)
+    from dlrun.engine.generating import ignore_text
+    from dlrun.generate import differences
     from dlrun.generate import generate as run_generate
 
     show = _Texts()
-    stream = {} if as_json else {"stream": show}
-    folder, made = run_generate(found, config, options, seed=seed, weights=weights, output=output, **stream)
+    stream = ignore_text if as_json else show
+    folder, made = run_generate(found, config, options, **shared, output=output, stream=stream)
+    found_other = differences(earlier, folder) if earlier else None
     if as_json:
-        print_json({"run": found.id, "folder": str(folder), **_values(made)})
+        print_json({"run": found.id, "folder": str(folder), **_values(made), "differences": found_other})
     else:
         show.end(made)
         _show_files(folder, made)
+        _show_comparison(found_other)
+    if found_other:
+        raise typer.Exit(1)
+
+
+def _earlier(run: RunDir, number: int, stated: dict[str, Any]) -> Path:
+    """The folder of an earlier call. Raises ConfigError when there is none, or when other options are stated."""
+    if stated:
+        raise ConfigError("--replay takes the options of the earlier call", received=f"--{next(iter(stated))}, too")
+    folder: Path = run.artefacts / "generated" / f"{number:03d}"
+    if not (folder / RECORD).is_file():
+        known = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORD}"))
+        raise ConfigError(f"this run has no call number {number}", expected=listing(known) or "one to be made first")
+    return folder
+
+
+def _show_comparison(found: list[str] | None) -> None:
+    if found is None:
+        return
+    echo("the same, byte for byte" if not found else f"not the same: {', '.join(found)}", err=True)
 
 
 class _Texts:

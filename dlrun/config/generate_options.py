@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlrun.config.schema import Config
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
 from dlrun.registry import ROUTINES
 from dlrun.signatures import Parameter, parse_file, signature_of
 
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config  # without it: pydantic takes a quarter of a second
+
 FUNCTION = "generate"  # generate(request, *, ...) -> Generated
+RECORD = "generate.json"  # what a call did, beside what it made
 _ALWAYS = ("seed", "weights", "output")
 
 

@@ -153,12 +153,25 @@ def test_generate_as_json_is_one_object(whole, tmp_path, capsys):
     assert found["folder"] == str(tmp_path / "made")
 
 
+def test_replay_repeats_a_call_and_compares(whole, capsys):
+    assert main(["generate", str(whole.path), "--length", "20", "--seed", "9", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    number = first["folder"][-3:]
+    assert main(["generate", str(whole.path), "--replay", number]) == 0
+    assert "the same, byte for byte" in capsys.readouterr().err
+    (whole.artefacts / "generated" / number / "temperature-1.txt").write_text("other")
+    assert main(["generate", str(whole.path), "--replay", number, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["differences"] == ["temperature-1.txt"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
         (["--prompt", "the ßat"], 1, "the corpus of this run has no 'ß'"),
         (["--temperature", "hot"], 2, "--temperature takes numbers"),
         (["--temperature=-1"], 2, "these are no temperatures"),
+        (["--replay", "999"], 2, "this run has no call number 999"),
+        (["--replay", "1", "--length", "3"], 2, "--replay takes the options of the earlier call"),
     ],
 )
 def test_generate_tells_what_is_wrong(whole, capsys, arguments, code, expected):
