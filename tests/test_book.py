@@ -113,6 +113,10 @@ PARAMETERS = {
     "hyperparameter_search": 65 * 64 + 65 * 64 + 650,
     **dict.fromkeys(("vae_mnist", "vae_mnist_as_printed", "vae_fashion_mnist"), 494_244 + 56_385),
     "autoencoder_mnist": 494_244 - 66 + 56_385,
+    "deepdream": 21_802_784,
+    "deepdream_mobilenet_v2": 410_208,
+    "style_transfer": 20_024_384,
+    "style_transfer_squeezenet": 722_496,
     "char_lstm_nietzsche": 102_585,
     "char_lstm_nietzsche_as_printed": 102_585,
     "char_gru_stacked_nietzsche": 71_808 + 99_072 + 7_353,
@@ -132,6 +136,8 @@ def _spec(config):
     data, options = config.data, config.data.parameters
     if data.name in WITHOUT_FILES:
         return load_data(config).spec
+    if data.name == "pictures":
+        return DataSpec({"image": InputSpec((None, None, 3))}, {})
     binary = {"label": Task("binary", labels=("no", "yes"))}
     if data.name in ("imdb", "reuters") and options.get("encoding") != "sequence":
         shape = InputSpec((options["num_words"],))
