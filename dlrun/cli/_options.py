@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Look here first for data files.", exists=True, file_okay=False)
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use generated stand-in data.")]
+Scale = Annotated[Literal["book", "small"], typer.Option(help="small: the config as its key `small` makes it smaller.")]
 Outputs = Annotated[Path, typer.Option("--outputs", help="Folder that holds the runs.", envvar="DLRUN_OUTPUTS")]
 
 
@@ -94,12 +95,17 @@ def start_keras(config: Config, *, verbose: bool) -> None:
             typer.echo(f"\r{' ' * (len(told) + 2)}\r", err=True, nl=False)
 
 
-def load(text: str, overrides: Sequence[str], *, to_train: bool = False) -> Config:
+def load(text: str, overrides: Sequence[str], *, to_train: bool = False, scale: str = "book") -> Config:
     """The config that a CONFIG argument names; `to_train` wants all that training needs. Raises ConfigError."""
     from dlrun.config.finding import find_config
     from dlrun.config.loading import load_config
 
-    return load_config(find_config(text), overrides, to_train=to_train)
+    path = find_config(text)
+    if scale == "small":
+        from dlrun.config.scale import wanted_small
+
+        overrides = [*wanted_small(load_config(path)), *overrides]
+    return load_config(path, overrides, to_train=to_train)
 
 
 def data_overrides(data_dir: Path | None, *, sample: bool) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS
 from dlrun.cli._output import number, print_json, show_labels
+from dlrun.config.scale import deviation_text
 from dlrun.config.schema import Expect
 from dlrun.expectations import stated_text
 from dlrun.files import short, typed
@@ -41,7 +42,10 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in metrics.get("measures", {}).items():
         rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
     rows += _original_units(metrics)
-    sample = run.record().get("sample_data")
+    record = run.record()
+    if shortened := record.get("shortened"):
+        rows.append(("scale", escape(f"small: {deviation_text(shortened)}")))
+    sample = record.get("sample_data")
     rows += [] if sample else _stated(metrics)
     peak = metrics["peak_memory_bytes"] / 2**20
     per_epoch = metrics["seconds_per_epoch"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Scale, Set
 
 if TYPE_CHECKING:
     from dlrun.studies._study_dir import StudyDir
@@ -26,6 +26,7 @@ def kfold(
         ),
     ] = None,
     overrides: Set = None,
+    scale: Scale = "book",
     n_splits: Annotated[int | None, typer.Option("--n-splits", "-k", help="Number of folds (default 4).")] = None,
     repeats: Annotated[int | None, typer.Option(help="All folds so often, reshuffled before each.")] = None,
     jobs: Annotated[
@@ -70,12 +71,12 @@ def kfold(
         options = [*(overrides or []), *(setting(key, value) for key, value in stated.items() if value is not None)]
         options += _options.data_overrides(data_dir, sample=sample)
         if resume is not None:
-            if options or dry_run:
+            if options or dry_run or scale == "small":
                 raise typer.BadParameter("a study goes on under the plan it was begun with", param_hint="--resume")
             study = study_to_resume(resume, outputs, "kfold")
             tables.show_resumed(study, quiet=quiet)
         else:
-            plan = _plan(str(config), options, jobs)
+            plan = _plan(str(config), options, jobs, scale)
             if dry_run:
                 tables.show_plan(plan, as_json=as_json)
                 return
@@ -92,11 +93,11 @@ def kfold(
         tables.show_end(study, summary, as_json=as_json)
 
 
-def _plan(config: str, options: list[str], jobs: int | None) -> Plan:
+def _plan(config: str, options: list[str], jobs: int | None, scale: str) -> Plan:
     from dlrun.environment import available_cores
     from dlrun.studies.kfold import plan
 
-    loaded = _options.load(config, options, to_train=True)
+    loaded = _options.load(config, options, to_train=True, scale=scale)
     return plan(loaded, jobs=jobs, cores=available_cores(), gpus=_options.gpus_to_share(loaded))
 
 

@@ -19,8 +19,8 @@ def reproduce(
         typer.Argument(metavar="PATTERN", help="Names such as 'book/imdb*', or files. Default: 'book/*'."),
     ] = None,
     scale: Annotated[
-        Literal["full", "small"], typer.Option(help="small: configs with a key `small` are shortened by it.")
-    ] = "full",
+        Literal["book", "small"], typer.Option(help="small: configs with a key `small` are shortened by it.")
+    ] = "book",
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin nothing that would not end within it: 90s, 30m, 2h.")
     ] = None,

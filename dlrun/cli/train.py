@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli import _options
-from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Set, Verbose
+from dlrun.cli._options import DataDir, Json, Outputs, Quiet, Sample, Scale, Set, Verbose
 
 
 def train(
@@ -31,6 +31,7 @@ def train(
             autocompletion=_options.complete_run,
         ),
     ] = None,
+    scale: Scale = "book",
     outputs: Outputs = _options.DEFAULT_OUTPUTS,
     run_dir: Annotated[Path | None, typer.Option("--run-dir", help="Put the run exactly here.")] = None,
     data_dir: DataDir = None,
@@ -54,10 +55,13 @@ def train(
         raise typer.BadParameter("a resumed run stays where it is", param_hint="--run-dir")
     options = _options.data_overrides(data_dir, sample=sample)
     if resume is not None:
+        if scale == "small":
+            raise typer.BadParameter("a resumed run keeps its size", param_hint="--scale")
         interrupted = find_run(resume, outputs)
         loaded = config_to_resume(interrupted, [*options, *(overrides or [])])
     else:
-        loaded, interrupted = _options.load(str(config), [*(overrides or []), *options], to_train=True), None
+        options = [*(overrides or []), *options]
+        loaded, interrupted = _options.load(str(config), options, to_train=True, scale=scale), None
     _options.start_keras(loaded, verbose=verbose)
     if dry_run:
         from dlrun.cli import _rehearsal_table

@@ -11,7 +11,7 @@ from dlrun.config.dumping import flow, plain_config
 if TYPE_CHECKING:
     from dlrun.config.schema import Config  # without it: pydantic takes a quarter of a second
 
-ABOUT = ("description", "expect", "small", "needs")  # what is said of an experiment
+ABOUT = ("description", "expect", "small", "shortened", "needs")  # what is said of an experiment
 PACE = (  # of writing; training computes the same with any
     "training.checkpoint_every_seconds",
     "training.checkpoint_every_steps",

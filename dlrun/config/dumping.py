@@ -30,7 +30,7 @@ def plain_config(config: Config) -> dict[str, Any]:
         for one in values["sweep"]["space"].values():
             for key in [key for key, value in one.items() if value is None]:
                 del one[key]
-    for key in ("outputs", "expect", "small"):
+    for key in ("outputs", "expect", "small", "shortened"):
         if not values[key]:
             del values[key]
     return values  # type: ignore[no-any-return]

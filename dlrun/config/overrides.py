@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dlrun.config.dumping import flow, scalar
+from dlrun.config.dumping import scalar
 from dlrun.config.nodes import OVERRIDE_SOURCE, Node, child, dotted
-from dlrun.config.schema import Config
 from dlrun.config.shorthand import COMPONENTS, expand
 from dlrun.config.yaml_reader import MOST_DEPTH, parse_value
 from dlrun.errors import ConfigError, Key, Place, Problem, did_you_mean, listing
@@ -34,13 +33,6 @@ class Override:
 def setting(key: str, value: object) -> str:
     """The override that sets a key to exactly this value, whatever characters are in it."""
     return f"{key}={scalar(value)}"
-
-
-def small_overrides(config: Config) -> tuple[str, ...]:
-    """What shortens a config, as `-s` takes it; what its source states is no longer said of it."""
-    if not config.small:
-        return ()
-    return (*(f"{key}={flow(value)}" for key, value in config.small.items()), *(["~expect"] if config.expect else []))
 
 
 def _place(text: str, start: int, end: int) -> Place:

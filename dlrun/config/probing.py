@@ -8,13 +8,13 @@ from typing import Any
 
 from dlrun.config.dumping import flow
 from dlrun.config.nodes import OVERRIDE_SOURCE
-from dlrun.config.overrides import small_overrides
+from dlrun.config.scale import small_overrides
 from dlrun.config.schema import Config
 from dlrun.errors import ConfigError, Key, Problem
 
 
 def check_small(config: Config, load: Callable[[tuple[str, ...]], Config]) -> None:
-    """Try what `dlrun reproduce --scale small` makes of a config.
+    """Try what `--scale small` makes of a config.
 
     `load` gives the config with some overrides. Raises ConfigError with all that does not fit, at its place in `small`.
     """

@@ -201,8 +201,12 @@ class Config(Section):
     expect: list[Expect] = Field(default_factory=list, description="Results stated by the source.")
     small: dict[str, Any] = Field(
         default_factory=dict,
-        description="What `dlrun reproduce --scale small` sets for a run that takes hours on a CPU, by dotted key: "
+        description="What `--scale small` sets for a run that takes hours on a CPU, by dotted key: "
         "{training.epochs: 5}.",
+    )
+    shortened: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Written by `--scale small`: what stood there before, by dotted key; null where nothing did.",
     )
 
     _origins: dict[Key, Place] = PrivateAttr(default_factory=dict)

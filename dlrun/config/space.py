@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from dlrun.config.changes import ABOUT
 from dlrun.config.dumping import flow
 from dlrun.config.nodes import Report, dotted, is_number, show_value
 from dlrun.config.overrides import parse_override
@@ -14,7 +15,7 @@ from dlrun.config.sweep_schema import Dimension
 from dlrun.errors import ConfigError, Key, Problem, did_you_mean, listing
 
 KINDS = ("choice", "int", "float")
-_NOT_SEARCHED = ("sweep", "kfold", "expect", "name", "description", "extends", "format", "small", "needs", "plugins")
+_NOT_SEARCHED = ("sweep", "kfold", "name", "extends", "format", "plugins", *ABOUT)
 _COMPARED = ("monitor", "seed", "split")  # what trials are compared by
 _EXAMPLE = "{choice: [16, 32]}, {int: [16, 128], log: true} or {float: [0.0, 0.5], step: 0.1}"
 

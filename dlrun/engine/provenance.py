@@ -9,6 +9,7 @@ from typing import Any
 import dlrun
 from dlrun import environment, machine
 from dlrun.config.origins import config_files
+from dlrun.config.scale import deviations
 from dlrun.config.schema import Config
 from dlrun.engine.resolve import builders, source_file
 from dlrun.engine.session import Session
@@ -28,6 +29,7 @@ def provenance(config: Config, session: Session, run: RunDir, about: Mapping[str
     return {
         "name": config.name,
         "description": config.description,
+        **({"shortened": deviations(config)} if config.shortened else {}),
         **about,
         "config_files": [str(path) for path in config_files(config)],
         "seed": config.seed,

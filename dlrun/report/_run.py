@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlrun.analysis._entries import DAMAGED, Entry, read_entry
+from dlrun.config.scale import deviation_text
 from dlrun.errors import RunDirError
 from dlrun.files import number
 from dlrun.report._artefacts import artefacts_by_epoch
@@ -87,6 +88,9 @@ def verdict(entry: Entry) -> list[str]:
         said.append(f"{sentence}; no baseline is known for it.")
     else:
         said.append(f"{sentence}: {beside_baseline(value, level, entry.mode)}")
+    if shortened := mapping(entry.record.get("shortened")):
+        found = {key: mapping(one) for key, one in shortened.items()}
+        said.append(f"Made small (--scale small): {deviation_text(found)}.")
     if entry.record.get("sample_data"):
         said.append("Generated stand-in data (--sample): the figures mean nothing.")
     return said

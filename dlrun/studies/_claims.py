@@ -11,14 +11,13 @@ from pathlib import Path
 from dlrun.config.expected import BASELINE, TEST
 from dlrun.config.finding import SUFFIXES, find_config, shipped_configs
 from dlrun.config.loading import load_config
-from dlrun.config.overrides import setting, small_overrides
+from dlrun.config.overrides import setting
+from dlrun.config.scale import BOOK, SMALL, small_overrides
 from dlrun.config.schema import SEEDS_OF_ORDERS, Config, Expect
 from dlrun.data_places import find_data
 from dlrun.errors import ConfigError, UnknownNameError, did_you_mean, listing
 from dlrun.expectations import OWN_BASELINE
 from dlrun.studies._subjects import Subject
-
-FULL, SMALL = "full", "small"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _files(pattern: str) -> list[Path]:
     return sorted(found for found in base.glob(parts) if found.suffix in SUFFIXES)
 
 
-def find_claims(configs: dict[str, Path], *, scale: str = FULL, seeds: int | None = None) -> list[Claim]:
+def find_claims(configs: dict[str, Path], *, scale: str = BOOK, seeds: int | None = None) -> list[Claim]:
     """Everything that these configs state, with what it takes; `seeds` is the number of runs in place of the stated.
 
     Raises ConfigError for configs that cannot be read, and when none states anything.
@@ -129,10 +128,10 @@ def _subjects(name: str, path: Path, expect: Expect, asked: _Asked) -> tuple[Sub
     fixed = small_overrides(base) if asked.scale == SMALL else ()
     found = []
     for seed in range(base.seed, base.seed + (asked.seeds or expect.runs)):
-        overrides = (*fixed, *([setting("seed", seed)] if seed != base.seed else []))
-        config = asked.load(path, overrides)
+        overrides = (setting("seed", seed),) if seed != base.seed else ()
+        config = asked.load(path, (*fixed, *overrides))
         after = expect.after if config.kfold is None else "train"
-        found.append(Subject(name, overrides, config, after))
+        found.append(Subject(name, overrides, config, after, SMALL if fixed else BOOK))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.identity import identity
+from dlrun.config.scale import BOOK
 from dlrun.config.schema import Config
 from dlrun.errors import RunDirError
 from dlrun.run_dir import COMPLETED, RUNNING, RunDir, read_json
@@ -18,12 +19,13 @@ from dlrun.studies._study_dir import StudyDir
 
 @dataclass(frozen=True)
 class Subject:
-    """An experiment with one seed at one scale. `name` and `overrides` are what a user types, `after` which run."""
+    """An experiment with one seed. `name`, `overrides` and `scale` are what a user types, `after` which run."""
 
     name: str
     overrides: tuple[str, ...]
     config: Config = field(compare=False, repr=False)
     after: str = "train"
+    scale: str = BOOK
 
     @property
     def folded(self) -> bool:
@@ -39,7 +41,8 @@ class Subject:
     def command(self) -> list[str]:
         """What a user types for it, without the place of the run."""
         settings = [part for override in self.overrides for part in ("-s", override)]
-        return ["kfold" if self.folded else "train", self.name, *settings]
+        scale = ["--scale", self.scale] if self.scale != BOOK else []
+        return ["kfold" if self.folded else "train", self.name, *scale, *settings]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from dlrun.cli import main
 from dlrun.config.finding import configs_folder
 from dlrun.config.loading import load_config
-from dlrun.config.overrides import small_overrides
+from dlrun.config.scale import small_overrides
 from dlrun.jobs.local import JobResult
 from dlrun.studies import reproduce
 from dlrun.studies._book_page import book_page
@@ -44,7 +44,7 @@ def failing_commands(monkeypatch):
 def test_the_plan_is_shown_and_nothing_runs(config, outputs, capsys):
     assert main(["reproduce", str(config), "--dry-run", "--outputs", str(outputs), "--scale", "small"]) == 0
     shown = capsys.readouterr().out
-    assert f"dlrun train {config} -s training.epochs=2 -s '~expect'" in shown
+    assert f"dlrun train {config} --scale small -s seed=2" in shown
     assert "1 stated results; 2 runs to do, about 16 s in all" in shown
     assert not outputs.exists()
     assert main(["reproduce", str(config), "--dry-run", "--outputs", str(outputs), "--json", "--seeds", "1"]) == 0

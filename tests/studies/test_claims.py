@@ -27,11 +27,12 @@ expect:
     )
     claims = claims_of(folder, scale="small")
     assert [claim.judged for claim in claims] == [False, True, True, True]
-    assert claims[0].own[0].overrides == ("training.epochs=2", "model.hidden=[4, 4]", "~expect")
     assert claims[0].own[0].config.training.epochs == 2
-    assert claims[1].own[2].overrides[-1] == "seed=3"
+    assert claims[0].own[0].config.model.hidden == [4, 4]
+    assert claims[1].own[2].overrides == ("seed=3",)
     assert claims[3].own[0].overrides == ()
-    assert claims[0].own[0].command[:4] == ["train", str(folder / "one.yaml"), "-s", "training.epochs=2"]
+    assert claims[0].own[0].command == ["train", str(folder / "one.yaml"), "--scale", "small"]
+    assert claims[3].own[0].command == ["train", str(folder / "other.yaml")]
 
 
 def test_an_order_may_name_a_file_beside_or_a_shipped_config(book):
