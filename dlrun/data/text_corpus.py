@@ -128,9 +128,13 @@ def _windows(bounds: list[int], maxlen: int, step: int, level: Level) -> tuple[n
 
 
 def _lead(codes: np.ndarray, tokens: list[str], maxlen: int) -> np.ndarray:
-    """The `maxlen` tokens up to the end of a sentence, or the first ones if there is no such end."""
-    for place in range(maxlen, len(codes)):
-        if tokens[place - 1] in (" ", "\n", ".") and "." in tokens[place - 2 : place]:
+    """The `maxlen` tokens up to the end of a sentence, with the white space behind it, or the first ones if there is no
+    such end.
+    """
+    blank = (" ", "\n")
+    for place in range(max(2, maxlen), len(codes)):
+        before, last, following = tokens[place - 2 : place + 1]
+        if (last in blank and before == ".") or (last == "." and following not in blank):
             return codes[place - maxlen : place]
     return codes[:maxlen]
 
