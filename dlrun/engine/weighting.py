@@ -16,6 +16,9 @@ def sample_weights(experiment: Experiment) -> np.ndarray | None:
     As in Keras, weights count in the loss of training, not in metrics and not in validation. Raises ConfigError,
     DataError.
     """
+    if experiment.config.training.sample_weight is not None and not experiment.data.spec.tasks:
+        message = f"the routine `{experiment.config.routine.name}` learns no targets, and weights count in their loss"
+        raise ConfigError(message, key=("training", "sample_weight"), hint="remove it")
     own, by_class = _column_of_weights(experiment), class_weights(experiment)
     if by_class is None:
         return own

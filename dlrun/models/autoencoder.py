@@ -71,7 +71,8 @@ class Autoencoder(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The sum of both terms, which are logged, too."""
+        """The sum of both terms, which are logged, too; computed as precisely as weights are kept."""
+        x, y_pred = keras.tree.map_structure(lambda one: ops.cast(one, self.variable_dtype), (x, y_pred))
         pixels = ops.mean(ops.binary_crossentropy(x, y_pred["reconstruction"]))
         size = ops.shape(x)[0]
         self.reconstruction.update_state(pixels, sample_weight=size)

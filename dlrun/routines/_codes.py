@@ -62,7 +62,7 @@ def measure_codes(
     known, codes = codes_of(encoder, data, training), codes_of(encoder, data, other)
     pictures = pictures_of(data, other)
     wrong = float(np.mean(np.square(decoded(decoder, codes) - pictures), dtype="float64"))
-    figures = {"active_axes": float((codes.var(axis=0) > ACTIVE).sum()), "reconstruction_mse": wrong}
+    figures: dict[str, float] = {"active_axes": int((codes.var(axis=0) > ACTIVE).sum()), "reconstruction_mse": wrong}
     levels = {"reconstruction_mse": _pca_error(pictures_of(data, training), pictures, codes.shape[1], seed)}
     labels, _ = labels_of(data)
     if labels is not None and len(np.unique(labels[training])) > 1:

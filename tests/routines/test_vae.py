@@ -230,6 +230,18 @@ def test_what_the_routine_cannot_train_is_one_clear_error(outputs, keys, message
         train(_config(**keys), outputs=outputs)
 
 
+def test_rows_cannot_be_weighed_where_no_target_is_learned(outputs):
+    weighed = {**SMALL["training"], "sample_weight": "digit"}
+    with pytest.raises(ConfigError, match="`vae` learns no targets, and weights count in their loss"):
+        train(_config(training=weighed), outputs=outputs)
+
+
+@pytest.mark.slow
+def test_half_precision_computes_the_loss_in_full(run, outputs):
+    half = train(_config(runtime={"precision": "mixed_bfloat16"}), outputs=outputs)
+    assert half.history()[-1]["loss"] == pytest.approx(run.history()[-1]["loss"], rel=0.1)
+
+
 def test_values_below_0_are_refused(outputs, monkeypatch):
     batch = ArrayEncoder.batch
     monkeypatch.setattr(ArrayEncoder, "batch", lambda self, arrays, rows: batch(self, arrays, rows) - 1)
