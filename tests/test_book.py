@@ -120,7 +120,7 @@ PARAMETERS = {
     "char_lstm_nietzsche": 102_585,
     "char_lstm_nietzsche_as_printed": 102_585,
     "char_gru_stacked_nietzsche": 71_808 + 99_072 + 7_353,
-    "char_conv1d_nietzsche": 36_608 + 2 * 82_048 + 29_241,
+    "char_conv1d_nietzsche": 36_608 + 2 * 82_048 + 58_425,
 }
 
 
