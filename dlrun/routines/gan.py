@@ -162,8 +162,10 @@ def _range_findings(generator: keras.Model, low: float, high: float) -> list[Fin
     reach = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}.get(output_activation(generator.output) or "", (low, high))
     if reach == (low, high):
         return []
-    text = f"the generator gives {reach[0]:g} to {reach[1]:g}, and the data has {low:g} to {high:g}"
-    return [Finding("range", f"{text} (so has DLwP 8.5 as printed); data.centred, model.output_activation")]
+    text = (
+        f"the generator gives {reach[0]:g} to {reach[1]:g}, and the data has {low:g} to {high:g}, as DLwP 8.5 prints it"
+    )
+    return [Finding("range", f"{text}; data.centred or model.output_activation can make them equal")]
 
 
 def _latent(generator: keras.Model, count: int, seed: int) -> np.ndarray:
