@@ -9,6 +9,7 @@ from typing import Any
 
 from dlrun.cli._options import DEFAULT_OUTPUTS
 from dlrun.cli._output import number, print_json, show_labels
+from dlrun.config.generate_options import generates
 from dlrun.config.scale import deviation_text
 from dlrun.config.schema import Expect
 from dlrun.expectations import stated_text
@@ -55,9 +56,12 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("run", escape(short(run.path))))
     usual = Path(os.environ.get("DLRUN_OUTPUTS", DEFAULT_OUTPUTS)).absolute()
     name = "-" if run.path.parent.parent == usual else escape(typed(run.path))
+    following = [f"dlrun evaluate {name}", f"dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"]
     if not run.model_file("best").exists():
-        return [*rows, ("next", f"dlrun report {name}")]
-    rows.append(("next", f"dlrun evaluate {name}    dlrun {'retrain' if metrics['validated'] else 'predict'} {name}"))
+        following = [f"dlrun report {name}"]
+    if generates(record.get("builders", {}).get("routine", "")):
+        following = [f"dlrun generate {name}", following[0]]
+    rows.append(("next", "    ".join(following)))
     return rows
 
 

@@ -34,6 +34,14 @@ def options_of(config: Config) -> dict[str, Parameter]:
     return signature_of(found, path).keyword_parameters()
 
 
+def generates(routine_file: str) -> bool:
+    """Whether the file of a routine has a function to generate with; not when it is gone."""
+    try:
+        return _function(Path(routine_file)) is not None
+    except (OSError, SyntaxError, UnicodeError):
+        return False
+
+
 def check_options(config: Config, stated: Iterable[str]) -> None:
     """Raise UnknownNameError for an option that the run's routine does not know."""
     known = [*options_of(config), *_ALWAYS]

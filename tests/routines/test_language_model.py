@@ -188,6 +188,11 @@ def test_a_run_that_generates_nothing_says_so_before_keras_is_loaded(digits_run,
     assert "language_model" in told
 
 
+def test_what_to_type_next_is_generate(whole, capsys):
+    assert main(["show", str(whole.path)]) == 0
+    assert f"dlrun generate {whole.path}    dlrun evaluate" in capsys.readouterr().out
+
+
 def test_evaluate_and_predict_know_such_a_run(whole, tmp_path, capsys):
     assert main(["evaluate", str(whole.path), "--split", "validation", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["values"]["loss"] > 0
