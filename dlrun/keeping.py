@@ -43,7 +43,8 @@ def check_model(path: Path) -> None:
             received=", ".join(named),
             hint=f"dlrun generate {typed(path.parent)}; each is one of plain Keras, too",
         )
-    raise RunDirError(f"there is no model at {path}", hint="the run has no finished epoch, or the file was removed")
+    hint = "the run has no finished epoch, its routine trains no model, or the file was removed"
+    raise RunDirError(f"there is no model at {path}", hint=hint)
 
 
 def _removed(path: Path) -> dict[str, list[str]]:

@@ -58,22 +58,20 @@ class LoopRecorder:
         """Take this for the state to go on from, as at the start of a loop or where no iteration has ended."""
         self._newest = self._taken(state)
 
-    def end_iteration(self, row: Mapping[str, float], state: State, *, last: bool) -> None:
+    def end_iteration(self, row: Mapping[str, float], state: State) -> None:
         """Count an iteration as done, after which a run goes on with `state`. Raises TrainingError when its loss is not
-        finite, Interrupted when a stop was asked for.
+        finite.
         """
         row = {name: float(value) for name, value in row.items()}
         self.check_finite(row)
         now = time.perf_counter()
         seconds, self._began = now - self._began, now
-        self.progress.end_epoch(row, seconds, stopped=last)
+        self.progress.end_epoch(row, seconds, stopped=False)
         self.progress.best_epoch = self.progress.epochs
         self._newest = self._taken(state)
         self._emit(EpochDone(self.progress.epochs, row, seconds, best=False))
-        if last or now >= self._next_writing:
-            self._write()
-        if not last:
-            self.check_stop()
+        if now >= self._next_writing:
+            self.write()
 
     def check_finite(self, row: Mapping[str, float]) -> None:
         """Raise TrainingError when a loss is not finite."""
@@ -82,32 +80,34 @@ class LoopRecorder:
                 raise TrainingError(f"{name} is {value} in iteration {self.progress.epochs + 1}", kind="nan")
 
     def check_stop(self) -> None:
-        """End the run when a signal asked for it. Raises Interrupted."""
+        """End the run when a signal asked for it, before or inside an iteration. Raises Interrupted."""
         if not self._stop_asked():
             return
-        self._write()
+        self.write()
         done = self.progress.epochs
         hint = f"go on with: dlrun train --resume {typed(self._run.path)}"
         raise Interrupted(f"stopped after {done} iteration{'s' * (done != 1)}", resumable=True, hint=hint)
 
     def close(self) -> None:
         """Bring the history to disk, also of a loop that failed."""
-        if self.progress.epochs:
-            self._run.write_history(self.progress.history, self.progress.seconds)
+        self._write_records()
         if self._scalars:
-            self._scalars.write(self.progress.history)
             self._scalars.close()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Bring history and checkpoint to disk, as at the end of a loop."""
         began = time.perf_counter()
-        if self.progress.epochs:
-            self._run.write_history(self.progress.history, self.progress.seconds)
-        if self._scalars:
-            self._scalars.write(self.progress.history)
+        self._write_records()
         if self._newest:
             checkpointing.save(self._newest)
         now = time.perf_counter()
         self._next_writing = now + max(self._training.checkpoint_every_seconds, (now - began) / WRITING_SHARE)
+
+    def _write_records(self) -> None:
+        if self.progress.epochs:
+            self._run.write_history(self.progress.history, self.progress.seconds)
+        if self._scalars:
+            self._scalars.write(self.progress.history)
 
     def _taken(self, state: State) -> Checkpoint:
         progress = self.progress

@@ -80,6 +80,7 @@ def feature_ascent(
         recorder.announce(model.count_params(), "max")
         try:
             _dream(experiment, plan, climb, recorder)
+            recorder.write()
         finally:
             recorder.close()
     return Outcome(recorder.progress, "loss", "max", model.count_params())
@@ -174,7 +175,10 @@ def _begin(plan: _Plan, octave: int, picture: np.ndarray) -> State:
 
 
 def _iterate(plan: _Plan, climb: Climb, recorder: LoopRecorder, state: State) -> tuple[State, float | None]:
-    """One step up, and None; or the same state and the loss that is above `max_loss`. Raises TrainingError."""
+    """One step up, and None; or the same state and the loss that is above `max_loss`. Raises TrainingError,
+    Interrupted.
+    """
+    recorder.check_stop()
     parts, direction, slope = map(keras.ops.convert_to_numpy, climb(keras.ops.convert_to_tensor(state["picture"])))
     loss, done, number = float(parts.sum()), int(state["done"]) + 1, recorder.progress.epochs + 1
     if plan.max_loss is not None and loss > plan.max_loss:
@@ -187,8 +191,7 @@ def _iterate(plan: _Plan, climb: Climb, recorder: LoopRecorder, state: State) ->
         raise TrainingError("the layers do not answer to this picture: there is no slope to climb", key=_KEY, hint=hint)
     after = {**state, "picture": state["picture"] + np.float32(plan.step) * direction, "done": np.array(done)}
     row = {"loss": loss, **dict(zip(plan.layers, parts.tolist(), strict=True))}
-    last = int(state["octave"]) + 1 == len(plan.shapes) and done == plan.iterations
-    recorder.end_iteration(row, after, last=last)
+    recorder.end_iteration(row, after)
     return after, None
 
 

@@ -87,6 +87,7 @@ def image_optimization(
             iterate, state = _by_keras(evaluate, evaluations, recorder, experiment, state)
         try:
             _improve(experiment, evaluate, iterate, recorder, recorder.state or state)
+            recorder.write()
         finally:
             recorder.close()
     return Outcome(recorder.progress, "loss", "min", model.count_params())
@@ -224,8 +225,7 @@ def _improve(
 ) -> None:
     """All iterations from a state on. Raises Interrupted, TrainingError."""
     recorder.keep(state)
-    total = experiment.config.training.epochs
-    for number in range(recorder.progress.epochs + 1, total + 1):
+    for number in range(recorder.progress.epochs + 1, experiment.config.training.epochs + 1):
         state = iterate(state)
         terms, _ = evaluate(keras.ops.convert_to_tensor(state["picture"].astype("float32")))
         values = keras.ops.convert_to_numpy(terms).astype("float64").tolist()
@@ -233,4 +233,4 @@ def _improve(
         recorder.check_finite(row)
         name = f"style/iteration-{number:03d}.png"
         write_picture(experiment, state["picture"][0], name, "style transfer", epoch=number)
-        recorder.end_iteration(row, state, last=number == total)
+        recorder.end_iteration(row, state)

@@ -122,7 +122,8 @@ def test_a_dream_that_was_stopped_goes_on_to_the_same_pixels(dreamt, tmp_path, s
 
 def test_a_dream_has_a_report(dreamt, tmp_path):
     page = write_report([str(dreamt.path)], tmp_path, file=tmp_path / "page.html").read_text()
-    assert "octave-2-89x60" in page
+    assert "<h3>dream</h3>" in page
+    assert all(f"<figcaption>epoch {epoch}</figcaption>" in page for epoch in (4, 8))
 
 
 @pytest.mark.parametrize(
