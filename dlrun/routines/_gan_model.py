@@ -59,10 +59,10 @@ class Gan(keras.Model):
     def train_discriminator(self, real: Any) -> None:
         """Half a step: the discriminator alone learns to give 0 for `real` pictures and 1 for as many generated."""
         count = ops.shape(real)[0]
-        generated = self.generator(self._latent(count), training=True)
-        pictures = ops.concatenate([generated, real], axis=0)
-        labels = ops.concatenate([ops.ones((count, 1)), ops.zeros((count, 1))], axis=0)
-        labels += self._label_noise * keras.random.uniform((2 * count, 1), seed=self._draws)
+        generated = ops.cast(self.generator(self._latent(count), training=True), "float32")
+        pictures = ops.concatenate([generated, ops.cast(real, "float32")], axis=0)
+        labels = ops.concatenate([ops.ones((count, 1), "float32"), ops.zeros((count, 1), "float32")], axis=0)
+        labels += self._label_noise * keras.random.uniform((2 * count, 1), dtype="float32", seed=self._draws)
 
         def loss() -> tuple[Any, Any]:
             judged = self.discriminator(pictures, training=True)
@@ -83,7 +83,7 @@ class Gan(keras.Model):
 
         def loss() -> tuple[Any, None]:
             judged = self.discriminator(self.generator(latent, training=True), training=True)
-            return _crossentropy(ops.zeros_like(judged), judged), None
+            return _crossentropy(0.0, judged), None
 
         weights = self.generator.trainable_variables
         gradients, value, _ = weight_gradients(loss, weights, self)
@@ -112,5 +112,5 @@ class Gan(keras.Model):
 
 def _crossentropy(labels: Any, judged: Any) -> Any:
     """The mean binary crossentropy, of probabilities cut as Keras 2 cut them; labels may lie above 1."""
-    judged = ops.clip(judged, _LEAST, 1 - _LEAST)
+    judged = ops.clip(ops.cast(judged, "float32"), _LEAST, 1 - _LEAST)
     return -ops.mean(labels * ops.log(judged) + (1 - labels) * ops.log(1 - judged))

@@ -91,6 +91,12 @@ def _check_config(config: Config, data: Prepared) -> None:
     """Raise ConfigError for what cannot be done with two nets."""
     if config.runtime.strategy != "none":
         raise ConfigError("the routine `gan` trains on one device", key=("runtime", "strategy"), expected="none")
+    if config.runtime.precision in ("float16", "mixed_float16"):
+        raise ConfigError(
+            "the gradients of two nets are not scaled, which float16 needs",
+            key=("runtime", "precision"),
+            expected="float32, or mixed_bfloat16",
+        )
     stepwise = config.runtime.execution == "stepwise" or streams(data.arrays)
     if keras.backend.backend() == "jax" and stepwise:
         raise ConfigError(

@@ -126,6 +126,12 @@ def test_both_nets_are_models_of_plain_keras(trained):
     assert discriminator(pictures).shape == (2, 1)
 
 
+@pytest.mark.parametrize("precision", ["float64", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
+def test_it_learns_in_other_precisions(outputs, precision):
+    run = train(config(runtime={"precision": precision}, training={"epochs": 1}), outputs=outputs)
+    assert 0.5 < run.history()[0]["discriminator_loss"] < 1
+
+
 def test_pictures_of_the_same_numbers_are_listed_by_epoch(trained):
     listed = [(one["file"], one["epoch"]) for one in trained.record()["artefacts"]]
     assert listed == [(f"artefacts/samples-{epoch:04d}.png", epoch) for epoch in (1, 2, 3)]
@@ -215,6 +221,9 @@ def test_a_range_that_the_generator_does_not_give_is_told(as_printed, trained):
             r"no optimizer named 'RMSprob'[\s\S]*did you mean rmsprop",
         ),
         ({"routine": {"discriminator_optimizer": {"rmsprop": {"lr": 1}}}}, r"lr is not an argument"),
+        ({"runtime": {"precision": "mixed_float16"}}, r"two nets are not scaled, which float16 needs"),
+        ({"loss": "mse"}, r"`gan` takes no loss"),
+        ({"training": {"class_weight": "balanced"}}, r"`gan` takes no class_weight"),
         ({"routine": {"label_noise": 2}}, r"label_noise[\s\S]*from 0 to below 1"),
     ],
 )
