@@ -15,6 +15,7 @@ from dlrun.config.nodes import Report, dotted
 from dlrun.config.picture_routines import check_picture_routine
 from dlrun.config.schema import Fold
 from dlrun.config.space import check_space
+from dlrun.config.text_rules import check_language_model
 from dlrun.errors import Key, did_you_mean, listing
 from dlrun.spec import Task, TaskKind
 
@@ -36,6 +37,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     check_routine(report, plain)
     check_picture_routine(report, plain)
     check_gan(report, plain)
+    check_language_model(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")
     if isinstance(routine, dict) and routine.get("name") != "fit":

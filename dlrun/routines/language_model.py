@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 
 import dlrun
+from dlrun.config.text_rules import TEMPERATURES, TEXT, are_temperatures
 from dlrun.data._corpus import CorpusEncoder
 from dlrun.engine.execution import Outcome
 from dlrun.engine.generating import Generated, Request
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.scoring import gives_logits
-from dlrun.errors import ConfigError, Key
+from dlrun.errors import ConfigError
 from dlrun.files import write_text
 from dlrun.routines._sampling import Sampler, drawn_for
 from dlrun.routines._text_samples import Plan, TextSamples
@@ -37,28 +38,15 @@ def language_model(
     Columns of `history.csv`: bits per token; at each temperature the share of real words, that of 4-grams that stood
     in the text before, and the entropy in bits.
     """
-    check_temperatures(temperatures, ("routine", "temperatures"))
     if not isinstance(experiment.data.encoder, CorpusEncoder):
         raise ConfigError(
             "the routine `language_model` learns running text",
             key=("data", "name"),
             received=experiment.config.data.name,
-            expected="text_corpus",
+            expected=TEXT,
         )
     experiment.callbacks.append(TextSamples(experiment, Plan(temperatures, length, samples, window)))
     return fit(experiment)
-
-
-def check_temperatures(temperatures: list[float], key: Key | None = None) -> None:
-    """Raise ConfigError unless there are temperatures, all different and none below 0."""
-    wrong = [heat for heat in temperatures if not 0 <= heat < float("inf")]
-    if wrong or not temperatures or len(set(temperatures)) < len(temperatures):
-        raise ConfigError(
-            "these are no temperatures",
-            key=key,
-            received=", ".join(f"{heat:g}" for heat in temperatures) or "none",
-            expected="different numbers from 0 on, such as 0.2, 0.5, 1.0",
-        )
 
 
 def generate(
@@ -73,7 +61,8 @@ def generate(
 
     A prompt that is shorter than a window follows on the end of a sentence of the corpus.
     """
-    check_temperatures(temperature)
+    if not are_temperatures(temperature):
+        raise ConfigError("these are no temperatures", received=str(temperature), expected=TEMPERATURES)
     encoder = request.saved.encoder
     assert isinstance(encoder, CorpusEncoder), "the routine trained on no other"
     window = np.concatenate([np.array(encoder.lead, "int32"), encoder.encode(prompt)])[-encoder.maxlen :]

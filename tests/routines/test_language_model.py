@@ -88,14 +88,20 @@ def test_texts_of_words_have_no_share_of_real_ones(small, outputs):
 
 
 @pytest.mark.parametrize("heats", [[], [0.5, 0.5], [-1.0]])
-def test_what_are_no_temperatures_is_told(small, outputs, heats):
+def test_what_are_no_temperatures_is_told_before_anything_runs(small, heats):
     with pytest.raises(ConfigError, match="these are no temperatures"):
-        train(small(routine={"name": "language_model", "temperatures": heats}), outputs=outputs)
+        small(routine={"name": "language_model", "temperatures": heats})
 
 
-def test_other_data_is_refused(small, outputs):
+def test_other_data_is_refused(small, tmp_path, outputs):
     with pytest.raises(ConfigError, match="learns running text"):
-        train(small(data={"name": "digits"}, model={"name": "mlp"}), outputs=outputs)
+        small(data={"name": "digits"}, model={"name": "mlp"})
+    (tmp_path / "own.py").write_text(
+        "import dlrun\nfrom dlrun.data.digits import digits\n\n"
+        "@dlrun.dataset('own')\ndef own(context):\n    return digits(context)\n"
+    )
+    with pytest.raises(ConfigError, match="learns running text"):
+        train(small(data={"name": "own"}, model={"name": "mlp"}, plugins=[str(tmp_path / "own.py")]), outputs=outputs)
 
 
 def test_generate_writes_the_same_text_for_the_same_seed(whole, capsys):
