@@ -19,7 +19,7 @@ from dlrun.spec import InputSpec
 
 Level = Literal["character", "word"]
 UNKNOWN = "<unknown>"  # the word with code 0: all that are too rare for a code of their own
-_WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
+_WORD = re.compile(r"\w+(?:['’-]\w+)*|-{2,}|[^\w\s]")  # a dash of two is one mark
 _NO_BLANK_BEFORE, _NO_BLANK_BEHIND = ".,;:!?)]}", "([{"
 _NAMES = {" ": "blank", "\n": "newline", "\t": "tab"}
 _SHOWN = 40  # characters of a window's end

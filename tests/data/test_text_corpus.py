@@ -66,7 +66,7 @@ def test_a_folder_is_read_by_the_names_of_its_files(tmp_path):
 
 
 def test_words_are_joined_as_they_are_written():
-    text = "he said (twice): don't, well-known things. what?"
+    text = "he said (twice): don't -- well-known things, what?"
     assert joined(split(text, "word", lower=True), "word") == text
 
 
