@@ -41,7 +41,8 @@ def end_rows(run: RunDir, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         if name.startswith("val_") == metrics["validated"] and name != "learning_rate":
             rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
     for name, value in metrics.get("measures", {}).items():
-        rows.append((escape(name), f"[bold]{number(value)}[/]" + _against(name, value, metrics["baselines"])))
+        told = str(value) if isinstance(value, int) else number(value)
+        rows.append((escape(name), f"[bold]{told}[/]" + _against(name, value, metrics["baselines"])))
     rows += _original_units(metrics)
     record = run.record()
     if shortened := record.get("shortened"):

@@ -114,6 +114,8 @@ def unfit(name: str, subject: Subject) -> str | None:
         return "inputs of your own have no labels"
     if name in ("mistakes", "attack") and subject.task.kind not in ("binary", "multiclass"):
         return f"it is for classes, this is {subject.task.kind}"
+    if name not in ("activations", "filters") and not subject.is_predicted:
+        return f"the model does not predict {subject.task_name}"
     if name == "mistakes":
         return None
     if name == "attack" and len(inputs) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,6 +96,14 @@ class Subject:
     def inputs(self) -> Any:
         """What the model gets for the samples."""
         return self.feeder.inputs(self.rows)
+
+    @cached_property
+    def is_predicted(self) -> bool:
+        """Whether the model gives an output for the task, as an autoencoder does not."""
+        if getattr(self.model, "outputs", None):
+            return True  # of another one loading has told
+        found = self.model.predict_on_batch(keras.tree.map_structure(lambda one: one[:1], self.inputs))
+        return not isinstance(found, dict) or self.task_name in found
 
     def as_pictures(self, values: Any) -> np.ndarray | None:
         """Values of the shape of the inputs as pictures `(n, height, width, 1 or 3)`, also where the model gets them

@@ -1,19 +1,23 @@
 """Autoencoders: the book's nets and loss, what a run leaves behind, what can be generated from it."""
 
 import json
+import shutil
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 
+from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import config_from_mapping, load_config
+from dlrun.config.scale import small_overrides
 from dlrun.config.schema import Component
 from dlrun.data._arrays import ArrayEncoder
 from dlrun.engine.resolve import build_model
 from dlrun.errors import ConfigError, DlrunError, Interrupted, UnknownNameError
 from dlrun.evaluate import evaluate
 from dlrun.events import EpochDone
+from dlrun.explain import explain
 from dlrun.generate import generate
 from dlrun.models.autoencoder import Autoencoder, Sampling
 from dlrun.routines.vae import latent_grid
@@ -253,3 +257,22 @@ def test_the_seed_of_the_noise_survives_a_config():
     layer = Sampling(1.0, seed=7)
     again = Sampling.from_config(layer.get_config())
     assert (again.scale, again.generator.get_config()["seed"]) == (1.0, 7)
+
+
+@pytest.mark.slow
+def test_explain_shows_layers_and_says_what_an_autoencoder_does_not_predict(run, outputs):
+    copy = RunDir(outputs / "copy")
+    shutil.copytree(run.path, copy.path)
+    explanation = explain(copy, load_config(copy.config_file))
+    assert {one.what for one in explanation.written} == {"activations", "filters"}
+    assert explanation.left_out["saliency"] == "the model does not predict digit"
+
+
+@pytest.mark.realdata
+@pytest.mark.usefixtures("real_data")
+def test_a_code_of_two_numbers_tells_the_digits_of_mnist_apart_and_beats_a_pca(outputs):
+    config = load_config(shipped_configs()["book/vae_mnist"])
+    small = load_config(shipped_configs()["book/vae_mnist"], list(small_overrides(config)))
+    metrics = train(small, outputs=outputs).metrics()
+    assert metrics["measures"]["probe_accuracy"] > 0.6
+    assert metrics["measures"]["reconstruction_mse"] < 0.9 * metrics["baselines"]["reconstruction_mse"]
