@@ -11,7 +11,7 @@ from dlrun.cli import _options
 from dlrun.cli._options import Json, Outputs, Run, Verbose
 from dlrun.cli._output import echo
 from dlrun.config.generate_options import RECORD
-from dlrun.errors import ConfigError, listing
+from dlrun.errors import ConfigError, RunDirError, listing
 
 if TYPE_CHECKING:
     from dlrun.engine.generating import Generated
@@ -50,7 +50,7 @@ def generate(
     from dlrun.cli._output import print_json
     from dlrun.config.generate_options import check_options
     from dlrun.config.loading import load_config
-    from dlrun.run_dir import find_run, read_json
+    from dlrun.run_dir import find_run
 
     stated = {
         "prompt": prompt,
@@ -64,9 +64,7 @@ def generate(
     found = find_run(run, outputs)
     found.record()  # a damaged or newer run is refused
     config = load_config(found.config_file)
-    earlier = None if replay is None else _earlier(found, replay, options)
-    if earlier:
-        options = read_json(earlier / RECORD)["options"]
+    earlier, options = (None, options) if replay is None else _earlier(found, replay, options)
     shared = {"seed": options.pop("seed", seed), "weights": options.pop("weights", weights)}
     check_options(config, options)
     _options.start_keras(config, verbose=verbose)
@@ -88,15 +86,22 @@ def generate(
         raise typer.Exit(1)
 
 
-def _earlier(run: RunDir, number: int, stated: dict[str, Any]) -> Path:
-    """The folder of an earlier call. Raises ConfigError when there is none, or when other options are stated."""
+def _earlier(run: RunDir, number: int, stated: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The folder of an earlier call, and its options. Raises ConfigError when there is none, or when other options are
+    stated, RunDirError when its record is damaged.
+    """
+    from dlrun.run_dir import read_json
+
     if stated:
         raise ConfigError("--replay takes the options of the earlier call", received=f"--{next(iter(stated))}, too")
     folder: Path = run.artefacts / "generated" / f"{number:03d}"
     if not (folder / RECORD).is_file():
         known = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORD}"))
         raise ConfigError(f"this run has no call number {number}", expected=listing(known) or "one to be made first")
-    return folder
+    options = read_json(folder / RECORD).get("options")
+    if not isinstance(options, dict):
+        raise RunDirError(f"{folder / RECORD} is damaged")
+    return folder, options
 
 
 def _show_comparison(found: list[str] | None) -> None:

@@ -28,4 +28,5 @@ def check_language_model(report: Report, plain: dict[str, Any]) -> None:
 
 def are_temperatures(heats: list[float]) -> bool:
     """Whether there are some, all different, none below 0 or infinite."""
-    return bool(heats) and len(set(heats)) == len(heats) and all(0 <= heat < float("inf") for heat in heats)
+    names = {f"{heat:g}" for heat in heats}  # of columns and files
+    return bool(heats) and len(names) == len(heats) and all(0 <= heat < float("inf") for heat in heats)

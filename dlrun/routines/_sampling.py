@@ -16,7 +16,7 @@ from dlrun.seeds import child_seed
 
 _LEAST = 1e-30  # of a probability, before its logarithm
 _COLDEST = 1e-4  # below it only the most probable token is left, as at 0
-_CHUNK = 20  # tokens between two looks, where somebody looks
+_CHUNK, _MOST_CHUNKS = 20, 50  # tokens between two looks, where somebody looks; a long text comes in so many pieces
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sampler:
         begun = np.concatenate([windows, np.zeros((texts, length), "int32")], axis=1).astype("int32")
         state = (ops.convert_to_tensor(begun), ops.zeros((texts,), "float32"))
         fixed = (ops.convert_to_tensor(temperatures.astype("float32")), ops.convert_to_tensor(draws.astype("float32")))
-        size = _CHUNK if told else length
+        size = max(_CHUNK, length // _MOST_CHUNKS) if told else length
         for start in range(0, length, size):
             stop = min(length, start + size)
             state = self._run(*state, *fixed, ops.convert_to_tensor(start), ops.convert_to_tensor(stop))

@@ -74,18 +74,17 @@ def generate(
     ]
     jit_compile = request.config.runtime.jit_compile is True  # as in training, where it was settled by what pays
     sampler = Sampler(request.model(), encoder, logits=gives_logits(request.config.loss), jit_compile=jit_compile)
-    draws = drawn_for(request.seed, length, samples, len(temperature))
-    come: dict[str, tuple[str, list[int]]] = {title: ("", []) for title in titles}
+    texts, pieces = dict.fromkeys(titles, ""), list[np.ndarray]()
 
     def told(codes: np.ndarray) -> None:
-        for title, row in zip(titles, codes.tolist(), strict=True):
-            shown, before = come[title]
-            text = encoder.continued(prompt, [*before, *row])
-            request.stream(title, text[len(shown) :])
-            come[title] = (text, [*before, *row])
+        pieces.append(codes)
+        for title, row in zip(titles, np.concatenate(pieces, axis=1), strict=True):
+            text = encoder.continued(prompt, row)
+            request.stream(title, text[len(texts[title]) :])
+            texts[title] = text
 
+    draws = drawn_for(request.seed, length, samples, len(temperature))
     sampled = sampler(np.tile(window, (len(heats), 1)), heats, draws, told)
-    texts = {title: text for title, (text, _) in come.items()}
     files = []
     for heat in temperature:
         file = request.folder / f"temperature-{heat:g}.txt"
