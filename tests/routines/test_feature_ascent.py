@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from tiny_net import tiny_net
 
+from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.errors import ConfigError, Interrupted, TrainingError
 from dlrun.events import EpochDone
@@ -153,3 +154,15 @@ def test_layers_that_do_not_answer_are_told(tmp_path):
 def test_a_loss_above_max_loss_from_the_start_is_told(tmp_path):
     with pytest.raises(TrainingError, match=r"from the start, above max_loss"):
         train(dream({"max_loss": 1e-9}), outputs=tmp_path)
+
+
+@pytest.mark.realdata
+@pytest.mark.usefixtures("real_data")
+def test_a_real_base_dreams(tmp_path):
+    """Its weights are ImageNet's: the loss climbs in each octave, and the last one ends by max_loss."""
+    run = train(load_config(shipped_configs()["book/deepdream_mobilenet_v2"]), outputs=tmp_path)
+    losses = [row["loss"] for row in run.history()]
+    for octave in (losses[:20], losses[20:40], losses[40:]):
+        assert octave == sorted(octave)
+        assert octave[-1] > 2 * octave[0]
+    assert 9 < losses[-1] <= 10

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlrun.config.finding import shipped_configs
 from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.engine.resolve import load_data
 from dlrun.errors import ConfigError, Interrupted, TrainingError
@@ -176,3 +177,14 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
     config = transfer({"method": "keras"}, optimizer={"name": "sgd", "learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"is (nan|inf) in iteration 1"):
         train(config, outputs=tmp_path)
+
+
+@pytest.mark.realdata
+@pytest.mark.usefixtures("real_data")
+def test_a_real_base_transfers_a_style(tmp_path):
+    """Its weights are ImageNet's: the style comes near, and the content goes no further away than it must."""
+    config = load_config(shipped_configs()["book/style_transfer_squeezenet"], ["training.epochs=4", "data.height=120"])
+    history = train(config, outputs=tmp_path).history()
+    losses_found = [row["loss"] for row in history]
+    assert losses_found == sorted(losses_found, reverse=True)
+    assert history[-1]["style"] < history[0]["style"] / 2
