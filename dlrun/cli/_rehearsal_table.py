@@ -24,11 +24,16 @@ def show(config: Config, *, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": asdict(found)})
         return
-    show_table(layer_table(found.model))
+    trained = bool(found.model.layers)  # not by an estimator, or a routine that changes pictures
+    if trained:
+        show_table(layer_table(found.model))
     for note in found.notes:
         show_note(note)
     rows = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
     echo(f"\ndata      {rows}; {found.data_bytes / 2**20:,.1f} MiB at rest")
+    if not trained:
+        echo("ok        the routine ran; nothing was kept")
+        return
     echo(f"memory    about {found.training_bytes / 2**20:,.1f} MiB for weights, optimizer and one batch")
     echo(f"time      about {found.seconds:,.0f} s for {found.epochs} epochs of {found.steps_per_epoch} steps")
     echo("ok        built, trained on a few batches, saved, loaded, predicted; nothing was kept")

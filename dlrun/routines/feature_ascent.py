@@ -101,8 +101,12 @@ def octave_shapes(shape: tuple[int, ...], octaves: int, scale: float) -> list[tu
 
 
 def _check_epochs(experiment: Experiment, iterations: int) -> None:
-    """An epoch is an iteration: their number follows from the octaves. Raises ConfigError when another is asked for."""
+    """An epoch is an iteration: their number follows from the octaves. Raises ConfigError when a dream that goes on
+    shall have another.
+    """
     training = experiment.config.training
+    if training.epochs != iterations and experiment.config.place(("training", "epochs")) and not experiment.resume:
+        experiment.emit(Note(f"training.epochs has no say here: {iterations} steps follow from the octaves"))
     if experiment.resume and training.epochs != iterations:
         raise ConfigError(
             f"a dream has octaves x iterations steps, {iterations}",

@@ -156,6 +156,12 @@ def test_a_loss_above_max_loss_from_the_start_is_told(tmp_path):
         train(dream({"max_loss": 1e-9}), outputs=tmp_path)
 
 
+def test_stated_epochs_have_no_say_in_a_dream(dreamt, tmp_path):
+    run = train(load_config(dreamt.config_file, ["routine.iterations=1"]), outputs=tmp_path)
+    assert len(run.history()) == 2
+    assert "training.epochs has no say here: 2 steps" in run.log_file.read_text()
+
+
 @pytest.mark.realdata
 @pytest.mark.usefixtures("real_data")
 def test_a_real_base_dreams(tmp_path):
