@@ -111,7 +111,8 @@ class LatentPictures:
 
     def __init__(self, model: Autoencoder, data: Prepared, side: int) -> None:
         self._model, self._data, self._side = model, data, side
-        self._rows = some_of(data.splits.get("validation", data.splits["training"]), MOST_POINTS)
+        self._part = "validation" if "validation" in data.splits else "training"
+        self._rows = some_of(data.splits[self._part], MOST_POINTS)
         labels, self._names = labels_of(data)
         self._labels = None if labels is None else labels[self._rows]
 
@@ -123,7 +124,7 @@ class LatentPictures:
         draw_grid(decoded(self._model.decoder, points), grid, columns=self._side)
         with replacing(scatter) as temporary:
             draw_codes(codes, self._labels, self._names, temporary)
-        return [Artefact(grid, "latent grid"), Artefact(scatter, "codes of validation rows, by label")]
+        return [Artefact(grid, "latent grid"), Artefact(scatter, f"codes of {self._part} rows, by label")]
 
 
 def _measured(experiment: Experiment, data: Prepared, outcome: Outcome) -> Outcome:

@@ -177,11 +177,17 @@ def test_the_history_from_stated_weights_for_comparison(outputs):
     Path(os.environ["JAX_HISTORY"]).write_text(json.dumps(history_from_stated_weights("jax", outputs)))
 
 
-def test_a_gan_goes_on_bit_by_bit_with_both_optimizers(outputs, monkeypatch):
-    nets = {"name": "dcgan", "latent_size": 4, "generator_filters": 4, "discriminator_filters": 4, "strided_layers": 1}
+NETS = {
+    "gan": {"name": "dcgan", "latent_size": 4, "generator_filters": 4, "discriminator_filters": 4, "strided_layers": 1},
+    "vae": {"name": "autoencoder", "filters": [4, 4], "hidden": 4, "decoder_filters": 4},
+}
+
+
+@pytest.mark.parametrize(("routine", "optimizers"), [("gan", 2), ("vae", 1)])
+def test_two_nets_go_on_bit_by_bit_with_their_optimizers(outputs, monkeypatch, routine, optimizers):
     training = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8, "tensorboard": False}
     data = {"name": "digits", "image": True}
-    config = configured(data=data, model=nets, routine="gan", training=training, split={"validation": 0})
+    config = configured(data=data, model=NETS[routine], routine=routine, training=training, split={"validation": 0})
     whole = train(config, run_dir=outputs / "whole")
     on_epoch_end = recorder.RunRecorder.on_epoch_end
 
@@ -201,7 +207,7 @@ def test_a_gan_goes_on_bit_by_bit_with_both_optimizers(outputs, monkeypatch):
     for name, array in ends[0].items():
         np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
     moved = {name.split("/")[0] for name, array in ends[0].items() if not np.array_equal(array, first[name])}
-    assert moved == {"model", "optimizer0", "optimizer1"}
+    assert moved == {"model", *(f"optimizer{number}" for number in range(optimizers))}
 
 
 def test_a_gan_needs_whole_epochs(outputs):
