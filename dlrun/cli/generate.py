@@ -48,6 +48,7 @@ def generate(
 ) -> None:
     """Generate texts, pictures or samples with a run, each by the options that its routine knows."""
     from dlrun.cli._output import print_json
+    from dlrun.cli._text_stream import TextStream
     from dlrun.config.generate_options import check_options
     from dlrun.config.loading import load_config
     from dlrun.run_dir import find_run
@@ -72,14 +73,14 @@ def generate(
     from dlrun.generate import differences
     from dlrun.generate import generate as run_generate
 
-    show = _Texts()
-    stream = ignore_text if as_json else show
-    folder, made = run_generate(found, config, options, **shared, output=output, stream=stream)
+    with TextStream() as show:
+        stream = ignore_text if as_json else show
+        folder, made = run_generate(found, config, options, **shared, output=output, stream=stream)
     found_other = differences(earlier, folder) if earlier else None
     if as_json:
         print_json({"run": found.id, "folder": str(folder), **_values(made), "differences": found_other})
     else:
-        show.end(made)
+        show.end(made.texts)
         _show_files(folder, made)
         _show_comparison(found_other)
     if found_other:
@@ -108,38 +109,6 @@ def _show_comparison(found: list[str] | None) -> None:
     if found is None:
         return
     echo("the same, byte for byte" if not found else f"not the same: {', '.join(found)}", err=True)
-
-
-class _Texts:
-    """Prints a text while it comes; of several at once the first one, the others when all have come."""
-
-    def __init__(self) -> None:
-        import sys
-
-        self._stdout = sys.stdout  # now: while a plugin may print, stdout is stderr
-        self._first: str | None = None
-
-    def __call__(self, title: str, piece: str) -> None:
-        if self._first is None:
-            self._first = title
-            self._print(f"--- {title}\n", piece)
-        elif title == self._first:
-            self._print(piece)
-
-    def end(self, made: Generated) -> None:
-        """Print what has not been printed."""
-        if self._first is not None:
-            self._print("\n")
-        for title, text in made.texts.items():
-            if title != self._first:
-                self._print(f"--- {title}\n", text, "\n")
-
-    def _print(self, *pieces: str) -> None:
-        """Text at once, without a line's end of its own; its control characters are written out."""
-        from dlrun.errors import visible
-
-        self._stdout.write("".join(map(visible, pieces)))
-        self._stdout.flush()
 
 
 def _numbers(text: str, option: str) -> list[float]:
