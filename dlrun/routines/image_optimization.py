@@ -24,7 +24,7 @@ from dlrun.spec import Count
 
 TERMS = ("content", "style", "total_variation")
 _CONTENT, _STYLE = ("routine", "content_layer"), ("routine", "style_layers")
-_VARIATION_POWER = 1.25  # listing 8-18
+_VARIATION_POWER = 1.25  # listing 8-19
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Wanted:
 
 
 Evaluate = Callable[[Any], tuple[Any, Any]]  # a picture (1, height, width, 3), 0 to 255, to its terms and the slope
+Iterate = Callable[[State], State]
 
 
 @dlrun.routine("image_optimization")
@@ -65,8 +66,8 @@ def image_optimization(
     `content_layer`: whose maps shall stay. `style_layers`: whose Gram matrices shall become those of the style; each
     has an equal share of `style_weight`. `normalization`: `book` adds up the squares of the content and of neighbouring
     pixels, and divides those of Gram matrices by the picture's channels and size at all layers; `sizes` divides by each
-    layer's own channels and size, as the paper does, and by the numbers of maps and pixels, so that weights mean the
-    same for every size of picture. `method`: SciPy's L-BFGS, begun anew in each iteration, or the config's `optimizer`.
+    layer's own channels and size, as the paper does, and by the sizes of the maps and of the picture, so that weights
+    mean the same for every size. `method`: SciPy's L-BFGS, begun anew in each iteration, or the config's `optimizer`.
     `evaluations`: of the loss in an iteration.
     """
     content, style = given_pictures(experiment, ["the content", "the style"])
@@ -122,7 +123,7 @@ def _maps(model: keras.Model, picture: np.ndarray, layers: Mapping[str, Any], ke
 
 def gram(maps: Any) -> Any:
     """The Gram matrix `(channels, channels)` of maps `(1, height, width, channels)`: how channels go together, summed
-    over all places (DLwP, listing 8-17).
+    over all places (DLwP, listing 8-18).
     """
     flat = keras.ops.reshape(maps, (-1, maps.shape[-1]))
     return keras.ops.matmul(keras.ops.transpose(flat), flat)
@@ -148,7 +149,7 @@ def losses(picture: Any, maps: Mapping[str, Any], wanted: Wanted) -> list[Any]:
 
 def total_variation(picture: Any) -> Any:
     """How much neighbouring pixels of `(1, height, width, 3)` differ: the sum over all of (down² + right²) ** 1.25
-    (DLwP, listing 8-18).
+    (DLwP, listing 8-19).
     """
     down = keras.ops.square(picture[:, :-1, :-1] - picture[:, 1:, :-1])
     right = keras.ops.square(picture[:, :-1, :-1] - picture[:, :-1, 1:])
@@ -173,9 +174,6 @@ def _evaluate(model: keras.Model, wanted: Wanted) -> Evaluate:
         return terms, slope
 
     return compiled(evaluate, model)
-
-
-Iterate = Callable[[State], State]
 
 
 def _by_lbfgs(evaluate: Evaluate, evaluations: int, recorder: LoopRecorder) -> Iterate:

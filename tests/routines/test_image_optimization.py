@@ -71,7 +71,7 @@ def test_gram_matrices_are_sums_of_products_over_all_places():
     np.testing.assert_allclose(np.asarray(gram(keras.ops.convert_to_tensor(maps))), expected, rtol=1e-5)
 
 
-def test_the_total_variation_is_that_of_listing_8_18():
+def test_the_total_variation_is_that_of_listing_8_19():
     picture = RANDOM.uniform(0, 255, (1, 6, 8, 3)).astype("float32")
     down = (picture[:, :5, :7] - picture[:, 1:, :7]) ** 2
     right = (picture[:, :5, :7] - picture[:, :5, 1:]) ** 2
