@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 
 import keras
 import numpy as np
-from scipy.stats import norm
 
 import dlrun
 from dlrun.data._dataset import Prepared
@@ -42,6 +43,8 @@ def vae(
     `kl_weight` is the factor of the KL term (DLwP listing 8-26; a plain autoencoder has no such term). After every
     `pictures_every_epochs` the latent space is drawn: decoded codes, `grid` a side, and the codes of validation rows.
     """
+    if not kl_weight >= 0:
+        raise ConfigError("a KL term of this weight drives codes apart", key=("routine", "kl_weight"), expected=">= 0")
     labelled = experiment.data
     experiment.data = labelled.without_targets()
     _check_values(experiment.data)
@@ -98,7 +101,7 @@ def latent_grid(model: Autoencoder, codes: np.ndarray, side: int) -> np.ndarray:
     if model.sampling is None:
         middle, axes = np.median(codes, axis=0), np.quantile(codes, shares, axis=0).T
     else:
-        middle, axes = np.zeros(size), np.tile(norm.ppf(shares), (size, 1))
+        middle, axes = np.zeros(size), np.tile([NormalDist().inv_cdf(share) for share in shares], (size, 1))
     if size == 1:
         return axes.T.astype("float32")
     found = np.tile(middle, (side * side, 1))
@@ -139,9 +142,7 @@ def _measured(experiment: Experiment, data: Prepared, outcome: Outcome) -> Outco
     list_artefacts(run, write_reconstructions(encoder, decoder, data, make_folder(run.artefacts)))
     codes = codes_of(encoder, data, some_of(data.splits["training"], MOST_POINTS))
     run.update(codes={"mean": codes.mean(axis=0).tolist(), "std": codes.std(axis=0).tolist()})
-    outcome.measures.update(figures)
-    outcome.levels.update(levels)
-    return outcome
+    return replace(outcome, measures=figures, levels=levels)
 
 
 def measure(model: keras.Model, data: Prepared, split: str, seed: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -168,17 +169,17 @@ def collapse(active: int, size: int) -> Finding:
 
 
 def write_reconstructions(encoder: keras.Model, decoder: keras.Model, data: Prepared, folder: Path) -> list[Artefact]:
-    """Rows of validation above what comes back, and the straight ways from each to the next through the codes."""
-    rows = some_of(data.splits.get("validation", data.splits["training"]), SHOWN)
+    """Rows above what comes back, and the straight ways from each second one to the next through the codes."""
+    part = "validation" if "validation" in data.splits else "training"
+    rows = some_of(data.splits[part], SHOWN)
     pictures, codes = pictures_of(data, rows), codes_of(encoder, data, rows)
     beside, between = folder / "reconstructions.png", folder / "interpolation.png"
     draw_grid(np.concatenate([pictures, decoded(decoder, codes)]), beside, columns=len(rows))
-    ways = np.concatenate([np.linspace(*pair, STEPS) for pair in zip(codes[:-1:2], codes[1::2], strict=True)])
-    draw_grid(decoded(decoder, ways), between, columns=STEPS)
-    return [
-        Artefact(beside, "pictures of validation, and below them what comes back"),
-        Artefact(between, "straight ways from one code to another"),
-    ]
+    written = [Artefact(beside, f"pictures of {part}, and below them what comes back")]
+    if ways := [np.linspace(*pair, STEPS) for pair in zip(codes[:-1:2], codes[1::2], strict=True)]:
+        draw_grid(decoded(decoder, np.concatenate(ways)), between, columns=STEPS)
+        written.append(Artefact(between, "straight ways from one code to another"))
+    return written
 
 
 def generate(
@@ -187,20 +188,21 @@ def generate(
     """Decode random codes; or the straight ways from pictures of a class A to such of B (`interpolate: A,B`); or
     pictures of A with the mean difference between the codes of B and A added (`concept: A,B`).
     """
-    if interpolate and concept:
+    if interpolate is not None and concept is not None:
         raise ConfigError("--interpolate and --concept are two ways; take one of them")
     decoder = request.model("decoder")
-    if not (interpolate or concept):
+    if interpolate is None and concept is None:
         plain = request.config.model is not None and request.config.model.parameters.get("sampling") == "none"
         spread = request.run.record().get("codes") if plain else None
         codes = normal_codes(samples, request.seed, spread, decoder.input_shape[-1])
         path = draw_grid(decoded(decoder, codes), request.folder / f"samples-{samples}.png")
         return Generated(files=[path], facts={"codes": codes.tolist()})
     data = load_data(request.config, request.saved)
-    labels = two_labels(data, "--interpolate" if interpolate else "--concept", interpolate or concept or "")
+    option, text = ("--concept", concept) if interpolate is None else ("--interpolate", interpolate)
+    labels = two_labels(data, option, str(text))
     walk = Walk(request.model("encoder"), decoder, data, labels, request.seed)
     names = [labels_of(data)[1][label] for label in labels]
-    if interpolate:
+    if concept is None:
         path = request.folder / "interpolation.png"
         return Generated(files=[draw_grid(walk.between(samples), path, columns=STEPS)], facts={"classes": names})
     path = draw_grid(walk.along(samples), request.folder / "concept.png", columns=1 + len(SHARES))

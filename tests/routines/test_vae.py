@@ -183,6 +183,7 @@ def test_a_concept_is_the_difference_of_the_means_of_two_classes(run, tmp_path):
     ("options", "error", "message"),
     [
         ({"concept": "3"}, ConfigError, "--concept takes two classes with a comma"),
+        ({"interpolate": ""}, ConfigError, "--interpolate takes two classes"),
         ({"interpolate": "3,3"}, ConfigError, "--interpolate takes two classes"),
         ({"concept": "3,x"}, UnknownNameError, "no class 'x'(.|\n)*0, 1, 2"),
         ({"concept": "3,8", "interpolate": "3,8"}, ConfigError, "take one of them"),
@@ -226,6 +227,7 @@ def test_a_code_that_has_collapsed_is_told(outputs):
     [
         ({"model": ONE_NET}, "trains an encoder and a decoder(.|\n)*expected  autoencoder"),
         ({"data": "digits"}, r"wants pictures(.|\n)*even sides, not \(64,\)"),
+        ({"routine": {"name": "vae", "kl_weight": -1.0}}, "drives codes apart(.|\n)*expected  >= 0"),
         ({"monitor": "val_accuracy"}, "val_accuracy is not a metric of this run(.|\n)*val_reconstruction"),
     ],
 )
