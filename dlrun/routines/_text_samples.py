@@ -93,7 +93,7 @@ class TextSamples(keras.callbacks.Callback):
         for heat, codes, entropy in self._by_temperature(sampled):
             texts = [self._encoder.decode(row) for row in codes]
             real = {"real_words": real_word_share(texts, self._known)} if self._encoder.level == "character" else {}
-            found[heat] = real | {"repeated_4grams": repeated_share(codes), "entropy": float(entropy.mean())}
+            found[heat] = real | {"repeated_4grams": repeated_share(codes.tolist()), "entropy": float(entropy.mean())}
         return found
 
     def _by_temperature(self, sampled: Sampled) -> list[tuple[float, np.ndarray, np.ndarray]]:
