@@ -29,6 +29,13 @@ def test_as_json_it_is_one_object_with_the_numbers(folder, capsys):
     assert len(found["written"][0]["facts"]["columns"]) == 64
 
 
+def test_an_attack_by_its_own_option(folder, capsys):
+    assert main(["explain", "digits", "--attack", "--epsilon", "0.1,0.2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["what"] for one in found["written"]} == {"attack"}
+    assert found["written"][0]["facts"]["sizes"] == [0.1, 0.2]
+
+
 def test_a_long_list_is_cut_in_the_table_only(folder, capsys):
     command = ["explain", "-", "--what", "activations", "--layer", "dense", "--samples", "11"]
     assert main(command) == 0
@@ -37,7 +44,12 @@ def test_a_long_list_is_cut_in_the_table_only(folder, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [(["--what", "word"], "did you mean words?"), (["--what", "filters"], "expected  saliency, importance, mistakes")],
+    [
+        (["--what", "word"], "did you mean words?"),
+        (["--what", "filters"], "expected  saliency, importance, mistakes"),
+        (["--attack", "--epsilon", "0.1,x"], "--epsilon takes shares of the range of the pixels"),
+        (["--attack", "--epsilon", "2"], "--epsilon takes shares of the range of the pixels"),
+    ],
 )
 def test_a_wrong_wish_is_told_with_code_2(folder, capsys, arguments, expected):
     assert main(["explain", "-", *arguments]) == 2
