@@ -9,6 +9,7 @@ from keras import ops
 
 from dlrun.engine.gradients import weight_gradients
 from dlrun.engine.variables import optimizers
+from dlrun.errors import ConfigError
 
 _LEAST = 1e-7  # as keras.config.epsilon: the least probability in a crossentropy
 LOSSES = ("discriminator_loss", "adversarial_loss")
@@ -97,13 +98,21 @@ class Gan(keras.Model):
         self._means[name].update_state(value)
 
     def _stateless_step(self, state: tuple[Any, ...], data: Any) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        """`_step` as Keras' JAX trainer calls it; among the optimizer's variables are those of both."""
+        """`_step` as JAX has it, with the variables of both optimizers. Raises ConfigError where one is
+        missing, as in Keras' own steps.
+        """
         groups = (
             self.trainable_variables,
             self.non_trainable_variables,
             [variable for one in optimizers(self) for variable in one.variables],
             self.metrics_variables,
         )
+        if len(state[2]) != len(groups[2]):
+            raise ConfigError(
+                "on JAX the routine `gan` needs whole epochs, since Keras' own steps know one optimizer",
+                key=("runtime", "execution"),
+                hint="runtime.backend: tensorflow",
+            )
         known = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
         with keras.StatelessScope(state_mapping=known) as scope:
             logs = self._step(data)

@@ -16,7 +16,7 @@ from dlrun.data._dataset import Prepared
 from dlrun.engine.artefacts import Artefact, ArtefactWriter, Write
 from dlrun.engine.compiling import check_metric, make_optimizer, output_activation
 from dlrun.engine.execution import Outcome, train_model
-from dlrun.engine.feeding import Feeder, streams
+from dlrun.engine.feeding import Feeder
 from dlrun.engine.generating import Generated, Request
 from dlrun.engine.guard_rails import Finding, tell
 from dlrun.engine.resolve import Experiment
@@ -51,7 +51,7 @@ def gan(
     the generator's. `label_noise`: up to so much is added to every label.
     `samples`: pictures of the same random numbers, drawn every `samples_every_epochs` epochs.
     """
-    _check_config(experiment.config, experiment.data)
+    _check_config(experiment.config)
     experiment.data = _only_training(experiment)
     experiment.settle(monitor=_settled_monitor(experiment.config))
     config = experiment.config
@@ -87,7 +87,7 @@ def generate(request: Request, *, samples: Count = 16) -> Generated:
     return Generated(files=[path], facts={"variance": float(pictures.var(axis=0).mean())})
 
 
-def _check_config(config: Config, data: Prepared) -> None:
+def _check_config(config: Config) -> None:
     """Raise ConfigError for what cannot be done with two nets."""
     if config.runtime.strategy != "none":
         raise ConfigError("the routine `gan` trains on one device", key=("runtime", "strategy"), expected="none")
@@ -96,13 +96,6 @@ def _check_config(config: Config, data: Prepared) -> None:
             "the gradients of two nets are not scaled, which float16 needs",
             key=("runtime", "precision"),
             expected="float32, or mixed_bfloat16",
-        )
-    stepwise = config.runtime.execution == "stepwise" or streams(data.arrays)
-    if keras.backend.backend() == "jax" and stepwise:
-        raise ConfigError(
-            "on JAX the routine `gan` needs whole epochs, since Keras' own steps know one optimizer",
-            key=("runtime", "execution"),
-            hint="runtime.backend: tensorflow",
         )
 
 
