@@ -17,7 +17,7 @@ def book(tmp_path):
 def test_at_small_scale_values_are_measured_and_orders_are_judged(book):
     folder = book(
         one="""
-small: {training.epochs: 2, model.hidden: [4, 4]}
+small: {training.epochs: 2, training.batch_size: 50}
 expect:
   - {metric: val_loss, value: 1, tolerance: 9}
   - {metric: val_loss, below: baseline}
@@ -28,11 +28,21 @@ expect:
     claims = claims_of(folder, scale="small")
     assert [claim.judged for claim in claims] == [False, True, True, True]
     assert claims[0].own[0].config.training.epochs == 2
-    assert claims[0].own[0].config.model.hidden == [4, 4]
+    assert claims[0].own[0].config.training.batch_size == 50
     assert claims[1].own[2].overrides == ("seed=3",)
     assert claims[3].own[0].overrides == ()
     assert claims[0].own[0].command == ["train", str(folder / "one.yaml"), "--scale", "small"]
     assert claims[3].own[0].command == ["train", str(folder / "other.yaml")]
+
+
+def test_at_small_scale_the_parameters_of_a_smaller_model_are_not_judged(book):
+    counted = "expect: {metric: parameters, value: 610}\n"
+    folder = book(
+        one=f"small: {{training.epochs: 2, training.batch_size: 7}}\n{counted}",
+        other=f"small: {{'model.hidden': [4]}}\n{counted}",
+    )
+    assert [claim.judged for claim in claims_of(folder, scale="small")] == [True, False]
+    assert [claim.judged for claim in claims_of(folder)] == [True, True]
 
 
 def test_an_order_may_name_a_file_beside_or_a_shipped_config(book):
