@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from PIL import Image
 
 from dlrun.data._images import NAME
 from dlrun.engine.artefacts import Artefact, list_artefacts
-from dlrun.engine.layers import chosen_layers
+from dlrun.engine.layers import chosen_layers, recorded
 from dlrun.engine.resolve import Experiment
 from dlrun.errors import ConfigError, Key
 from dlrun.events import Note
@@ -61,6 +61,11 @@ def looking_net(experiment: Experiment) -> keras.Model:
 def named_layers(model: keras.Model, names: Sequence[str], key: Key) -> dict[str, Any]:
     """Layers by their names as written. Raises UnknownNameError and ConfigError, with the key."""
     return {name: next(iter(chosen_layers(model, [name], key).values())) for name in names}
+
+
+def maps_of(model: keras.Model, pixels: Any, layers: Mapping[str, Any]) -> dict[str, Any]:
+    """What layers give for pictures, by name; float32 also where a net has less, for sums of squares."""
+    return {name: keras.ops.cast(maps, "float32") for name, maps in recorded(model, pixels, layers).items()}
 
 
 def write_picture(experiment: Experiment, picture: np.ndarray, name: str, what: str, *, epoch: int) -> Path:

@@ -13,13 +13,12 @@ from scipy import ndimage
 import dlrun
 from dlrun.engine.execution import Outcome
 from dlrun.engine.gradients import compiled, gradient
-from dlrun.engine.layers import recorded
 from dlrun.engine.looping import LoopRecorder, State
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.signals import stop_on_signals
 from dlrun.errors import ConfigError, TrainingError
 from dlrun.events import Note
-from dlrun.routines._pictures import given_pictures, looking_net, named_layers, write_picture
+from dlrun.routines._pictures import given_pictures, looking_net, maps_of, named_layers, write_picture
 from dlrun.spec import Count, Row
 
 _KEY, _MAX_LOSS = ("routine", "layers"), ("routine", "max_loss")
@@ -125,7 +124,7 @@ def _climb(model: keras.Model, weights: Mapping[str, float], border: int, normal
     layers = named_layers(model, list(weights), _KEY)
 
     def losses(picture: Any) -> tuple[Any, Any]:
-        maps = recorded(model, picture, layers)
+        maps = maps_of(model, picture, layers)
         parts = [weight * _answer(name, maps.get(name), border, normalization) for name, weight in weights.items()]
         return sum(parts), keras.ops.stack(parts)
 

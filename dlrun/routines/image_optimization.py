@@ -14,12 +14,11 @@ import dlrun
 from dlrun.engine.compiling import make_optimizer
 from dlrun.engine.execution import Outcome
 from dlrun.engine.gradients import compiled, gradient
-from dlrun.engine.layers import recorded
 from dlrun.engine.looping import LoopRecorder, State
 from dlrun.engine.resolve import Experiment
 from dlrun.engine.signals import stop_on_signals
 from dlrun.errors import ConfigError
-from dlrun.routines._pictures import given_pictures, looking_net, named_layers, write_picture
+from dlrun.routines._pictures import given_pictures, looking_net, maps_of, named_layers, write_picture
 from dlrun.spec import Count
 
 TERMS = ("content", "style", "total_variation")
@@ -113,7 +112,7 @@ def _wanted(
 
 def _maps(model: keras.Model, picture: np.ndarray, layers: Mapping[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
     """What layers give for a picture `(height, width, 3)`, 0 to 255: `(1, height, width, channels)` each."""
-    run = compiled(lambda pixels: recorded(model, pixels / 255, layers), model)
+    run = compiled(lambda pixels: maps_of(model, pixels / 255, layers), model)
     found: dict[str, Any] = run(keras.ops.convert_to_tensor(picture[None].astype("float32")))
     for name in layers:
         if name not in found or len(found[name].shape) != 4:
@@ -166,7 +165,7 @@ def _evaluate(model: keras.Model, wanted: Wanted) -> Evaluate:
     layers = named_layers(model, list(dict.fromkeys(names)), _STYLE)
 
     def loss(picture: Any) -> tuple[Any, Any]:
-        terms = losses(picture, recorded(model, picture / 255, layers), wanted)
+        terms = losses(picture, maps_of(model, picture / 255, layers), wanted)
         return sum(terms), keras.ops.stack(terms)
 
     def evaluate(picture: Any) -> tuple[Any, Any]:

@@ -84,6 +84,14 @@ def test_the_book_divides_by_the_size_with_the_border(tmp_path):
     assert book / cropped == pytest.approx(26 * 41 / (30 * 45), rel=1e-5)
 
 
+def test_sums_of_squares_are_of_full_precision(tmp_path):
+    """Of 60,000 half-precision numbers they would be far off."""
+    one = {"octaves": 1, "iterations": 1, "layers": {"first": 1.0}}
+    half = train(dream(one, runtime={"precision": "mixed_float16"}), outputs=tmp_path).history()[0]["loss"]
+    full = train(dream(one), outputs=tmp_path).history()[0]["loss"]
+    assert half == pytest.approx(full, rel=0.01)
+
+
 def test_octaves_are_those_of_listing_8_12():
     assert octave_shapes((350, 400), 3, 1.4) == [(178, 204), (250, 285), (350, 400)]
 
