@@ -45,7 +45,7 @@ class Claim:
 
     @property
     def judged(self) -> bool:
-        """Whether the row passes or fails: at small scale only orders, and parameters of a model that is not smaller."""
+        """Whether the row passes or fails: at small scale only orders, and parameters of an unchanged model."""
         if self.expect.is_order:
             return len(self.own) >= SEEDS_OF_ORDERS
         if self.expect.metric == "parameters":
