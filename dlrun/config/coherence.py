@@ -8,7 +8,7 @@ from typing import Any, get_args
 from dlrun import keras_names
 from dlrun.config.estimators import check_routine
 from dlrun.config.expected import check_expectations, logged_names_expected
-from dlrun.config.gan_rules import check_gan
+from dlrun.config.gan_rules import check_centred, check_gan
 from dlrun.config.graph_nodes import check_graph
 from dlrun.config.metric_names import metric_names
 from dlrun.config.nodes import Report, dotted
@@ -37,6 +37,7 @@ def check_coherence(report: Report, plain: dict[str, Any]) -> None:
     check_routine(report, plain)
     check_picture_routine(report, plain)
     check_gan(report, plain)
+    check_centred(report, plain)
     check_language_model(report, plain)
     check_expectations(report, plain)
     routine = plain.get("routine")

@@ -1,4 +1,4 @@
-"""What two nets that learn against each other have no use for."""
+"""What two nets that learn against each other have no use for, and who has none for centred pictures."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def check_gan(report: Report, plain: dict[str, Any]) -> None:
     for key in found:
         message = f"the routine `gan` takes no {key[-1]}: its nets learn from each other"
         report.add(key, message, on="key", hint=f"remove it, or drop it with -s ~{dotted(key)}")
+
+
+def check_centred(report: Report, plain: dict[str, Any]) -> None:
+    """Report centred pictures for a base, which scales them from 0 to 1 as it has learned them."""
+    data, model = plain.get("data"), plain.get("model")
+    if isinstance(data, dict) and data.get("centred") is True and isinstance(model, dict):
+        nodes = model.get("nodes") if isinstance(model.get("nodes"), dict) else {}
+        if model.get("name") == "pretrained" or any(isinstance(one, dict) and "base" in one for one in nodes.values()):
+            message = "data.centred gives -1 to 1, and a base scales pictures from 0 to 1 itself"
+            report.add(("data", "centred"), message, hint="leave it out, or set it to false")

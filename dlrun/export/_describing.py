@@ -13,9 +13,10 @@ from dlrun.spec import InputSpec, Task
 
 _LARGE = 600  # characters of an option that is shown
 _KINDS = {
-    "array": "Numbers in the input's shape: transforms, if any, of each row flattened; then divided by `divide_by`.",
+    "array": "Numbers in the input's shape: transforms, if any, of each row flattened; then divided by `divide_by`; "
+    "`centred` ones times 2, less 1.",
     "arrays": "Several inputs, each of numbers in its shape: transforms, if any, then divided by `divide_by`.",
-    "images": "Pictures in red, green, blue (or grey), decoded and resized as below, as shares of 255.",
+    "images": "Pictures in red, green, blue (or grey), decoded and resized as below, as shares of 255; `centred` ones times 2, less 1.",
     "series": "Windows of `lookback // step` positions that end before the present one, every `step`-th position; each "
     "column less its `mean`, divided by its `std`.",
     "table": "Columns side by side: the numeric ones first, then the categorical ones, in the order of `kinds`; each "
