@@ -27,7 +27,9 @@ def check_centred(report: Report, plain: dict[str, Any]) -> None:
     """Report centred pictures for a base, which scales them from 0 to 1 as it has learned them."""
     data, model = plain.get("data"), plain.get("model")
     if isinstance(data, dict) and data.get("centred") is True and isinstance(model, dict):
-        nodes = model.get("nodes") if isinstance(model.get("nodes"), dict) else {}
-        if model.get("name") == "pretrained" or any(isinstance(one, dict) and "base" in one for one in nodes.values()):
+        nodes = model.get("nodes")
+        nodes = nodes if isinstance(nodes, dict) else {}
+        bases = [one for one in nodes.values() if isinstance(one, dict) and "base" in one]
+        if bases or model.get("name") == "pretrained":
             message = "data.centred gives -1 to 1, and a base scales pictures from 0 to 1 itself"
             report.add(("data", "centred"), message, hint="leave it out, or set it to false")

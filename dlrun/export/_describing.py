@@ -16,7 +16,8 @@ _KINDS = {
     "array": "Numbers in the input's shape: transforms, if any, of each row flattened; then divided by `divide_by`; "
     "`centred` ones times 2, less 1.",
     "arrays": "Several inputs, each of numbers in its shape: transforms, if any, then divided by `divide_by`.",
-    "images": "Pictures in red, green, blue (or grey), decoded and resized as below, as shares of 255; `centred` ones times 2, less 1.",
+    "images": "Pictures in red, green, blue (or grey), decoded and resized as below, as shares of 255; "
+    "`centred` ones times 2, less 1.",
     "series": "Windows of `lookback // step` positions that end before the present one, every `step`-th position; each "
     "column less its `mean`, divided by its `std`.",
     "table": "Columns side by side: the numeric ones first, then the categorical ones, in the order of `kinds`; each "
