@@ -44,8 +44,8 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder that give pictures back; with `sampling` a variational one.
 
     `encoder` gives codes `(batch, latent_dim)`; a variational one gives their mean and the logarithm of their variance.
-    The loss is the mean binary crossentropy of all pixels, plus `kl_weight` times the sum over the batch's mean of
-    -(1 + log_var - mean^2 - exp(log_var)), averaged over the axes of the code (DLwP listing 8-26).
+    The loss is the mean binary crossentropy of all pixels, plus `kl_weight` times the mean of
+    mean^2 + exp(log_var) - log_var - 1 over the batch and the axes of the code (DLwP listing 8-26).
     """
 
     def __init__(
@@ -82,11 +82,6 @@ class Autoencoder(keras.Model):
         kl = -self.kl_weight * ops.mean(1 + log_var - ops.square(mean) - ops.exp(log_var))
         self.kl.update_state(kl, sample_weight=size)
         return pixels + kl
-
-    def codes(self, inputs: Any) -> Any:
-        """The codes of pictures without noise, `(batch, latent_dim)`."""
-        found = self.encoder(inputs)
-        return found if self.sampling is None else found[0]
 
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "sampling": self.sampling}

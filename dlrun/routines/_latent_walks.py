@@ -65,8 +65,13 @@ class Walk:
 
     @cached_property
     def direction(self) -> np.ndarray:
-        """The mean code of the second class less that of the first, `(latent_dim,)` (DLwP 8.4.2)."""
+        """The mean code of the second class less that of the first, `(latent_dim,)` (DLwP 8.4.2). Raises ConfigError
+        when one has no rows.
+        """
         codes, labels = self._training
+        for label in self.labels:
+            if label not in labels:
+                raise ConfigError(f"no training row is of the class {labels_of(self.data)[1][label]!r}")
         first, second = (codes[labels == label].mean(axis=0) for label in self.labels)
         return np.asarray(second - first)
 

@@ -111,7 +111,7 @@ def test_the_whole_model_survives_its_file(run):
     assert (model.kl_weight, model.sampling.scale) == (5e-4, 0.5)
     x = np.linspace(0, 1, 128, dtype="float32").reshape(2, 8, 8, 1)
     encoder = keras.saving.load_model(run.model_file("best", "encoder"))
-    np.testing.assert_array_equal(model.codes(x), encoder(x)[0])
+    np.testing.assert_array_equal(model.encoder(x)[0], encoder(x)[0])
 
 
 def test_pictures_of_the_latent_space_are_listed_by_epoch(run):
