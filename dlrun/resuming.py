@@ -64,7 +64,7 @@ def _check_longer(run: RunDir, config: Config) -> None:
     epochs = run.metrics()["epochs"]
     trained = load_config(run.trained_config_file).training.epochs if run.trained_config_file.exists() else epochs
     if epochs < trained:
-        raise ConfigError(f"the run {run.id} is completed: a callback ended it after {epochs} epochs")
+        raise ConfigError(f"the run {run.id} is completed: a callback or its routine ended it after {epochs} epochs")
     if config.training.epochs <= epochs:
         more = f"dlrun train --resume {run.id} -s training.epochs={2 * epochs}"
         if config.training.stages:  # they are what the run was begun with

@@ -91,7 +91,7 @@ def test_a_completed_run_made_longer_equals_one_that_was_longer_from_the_start(d
 def test_a_run_that_a_callback_ended_stays_as_it_is(digits, outputs):
     stopping = [{"name": "EarlyStopping", "patience": 0, "monitor": "loss", "mode": "max"}]
     run = train(digits(callbacks=stopping), outputs=outputs)
-    with pytest.raises(ConfigError, match="a callback ended it after 2 epochs"):
+    with pytest.raises(ConfigError, match="a callback or its routine ended it after 2 epochs"):
         config_to_resume(run, ["training.epochs=20"])
 
 
