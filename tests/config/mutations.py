@@ -91,7 +91,8 @@ def deleted_key(text: str, random: Random) -> Broken:
         del values["extends"]
         return _dumped(values)
     sections = [values[name] for name in ("data", "model") if isinstance(values.get(name), dict)]
-    owner, key = random.choice([(values, "data"), (values, "model"), *((section, "name") for section in sections)])
+    needed = [(values, name) for name in ("data", "model") if name in values]
+    owner, key = random.choice([*needed, *((section, "name") for section in sections)])
     del owner[key]
     return _dumped(values)
 

@@ -64,7 +64,8 @@ OWN_FILES = {
 }
 
 
-@pytest.fixture(params=DATASETS.builtin_names())
+# `pictures` has rows that are changed themselves: no targets, nothing to validate (tests/data/test_pictures.py)
+@pytest.fixture(params=[name for name in DATASETS.builtin_names() if name != "pictures"])
 def prepared(request, tmp_path):
     own = request.param in OWN_FILES
     options = OWN_FILES[request.param](tmp_path) if own else {}

@@ -196,7 +196,7 @@ def test_a_run_that_generates_nothing_says_so_before_keras_is_loaded(digits_run,
 
 def test_what_to_type_next_is_generate(whole, capsys):
     assert main(["show", str(whole.path)]) == 0
-    assert f"dlrun generate {whole.path}    dlrun evaluate" in capsys.readouterr().out
+    assert f"dlrun generate {whole.path} dlrun evaluate" in " ".join(capsys.readouterr().out.split())
 
 
 def test_evaluate_and_predict_know_such_a_run(whole, tmp_path, capsys):
