@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
     from dlrun.engine.describing import ModelTable
+    from dlrun.engine.generating import Generated
     from dlrun.evaluate import Evaluation
     from dlrun.predict import Predictions
 
@@ -118,6 +119,15 @@ class Run:
 
         found = run_predict(self.dir, self.config, values=x, weights=weights)
         return _as_frame(found, x) if hasattr(x, "columns") and hasattr(x, "index") else found
+
+    def generate(
+        self, *, seed: int = 1, weights: str = "best", output: Path | None = None, **options: Any
+    ) -> Generated:
+        """Texts and files that the run's routine makes, by the options of `dlrun generate`. Raises DlrunError."""
+        _start_keras(self.config)
+        from dlrun.generate import generate as run_generate
+
+        return run_generate(self.dir, self.config, options, seed=seed, weights=weights, output=output)[1]
 
     def __repr__(self) -> str:
         return f"Run({self.dir.path.parent.name}/{self.dir.id}, {self.dir.status()})"

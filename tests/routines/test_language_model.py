@@ -7,10 +7,11 @@ import signal
 import numpy as np
 import pytest
 
+from dlrun.api import load_run
 from dlrun.cli import main
 from dlrun.config.loading import config_from_mapping, load_config
 from dlrun.engine.resolve import load_data
-from dlrun.errors import ConfigError, Interrupted
+from dlrun.errors import ConfigError, Interrupted, UnknownNameError
 from dlrun.events import EpochDone
 from dlrun.run_dir import RunDir
 from dlrun.train import train
@@ -192,6 +193,15 @@ def test_a_run_that_generates_nothing_says_so_before_keras_is_loaded(digits_run,
     told = capsys.readouterr().err
     assert "a run of the routine `fit` generates nothing" in told
     assert "language_model" in told
+
+
+def test_a_notebook_generates_the_same_as_the_command(whole, outputs, capsys):
+    options = ["--prompt", "the dog", "--temperature", "0.5", "--length", "20", "--output", str(outputs)]
+    assert main(["generate", str(whole.path), *options, "--json"]) == 0
+    made = load_run(whole.path).generate(prompt="the dog", temperature=[0.5], length=20)
+    assert made.texts == json.loads(capsys.readouterr().out)["texts"]
+    with pytest.raises(UnknownNameError, match="takes no --sampels"):
+        load_run(whole.path).generate(sampels=3)
 
 
 def test_what_to_type_next_is_generate(whole, capsys):
