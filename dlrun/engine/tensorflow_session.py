@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -82,8 +83,12 @@ def make_deterministic() -> None:
     """Only operations that give the same bits each time.
 
     Without it sums over rows of an embedding are added up by several threads in any order, and embeddings, recurrent
-    and 1D convolution nets do not repeat exactly on a CPU either.
+    and 1D convolution nets do not repeat exactly on a CPU either. And operations run one after the other, each on all
+    threads: else a sum of three gradients or more begins with whichever of them nobody else reads any longer (AddN),
+    which hangs on what has ended; of a VAE, whose codes are read three times, 6 of 24 runs had other last bits.
     """
+    with contextlib.suppress(RuntimeError):  # TensorFlow has begun, and keeps what it began with
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
 
 

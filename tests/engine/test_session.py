@@ -1,5 +1,8 @@
 """What the first import of Keras settles for a run."""
 
+import subprocess
+import sys
+
 import keras
 import pytest
 
@@ -22,3 +25,20 @@ def test_deterministic_operations_do_not_keep_xla_away(wanted):
     set_jit_compile(model, wanted)
     model.make_train_function()
     assert model.jit_compile is wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deterministic", "at_once"), [("auto", 1), (True, 1), (False, 2)])
+def test_where_a_run_shall_repeat_operations_run_one_after_the_other(deterministic, at_once):
+    script = f"""
+from dlrun.environment import import_keras
+import_keras("tensorflow", "cpu", lean=True)
+import tensorflow as tf
+from dlrun.config.schema import Runtime
+from dlrun.engine.session import start_session
+start_session(Runtime(threads=2, device="cpu", deterministic={deterministic!r}), 1)
+threads = tf.config.threading
+print(threads.get_inter_op_parallelism_threads(), threads.get_intra_op_parallelism_threads())
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [str(at_once), "2"]
